@@ -1,0 +1,92 @@
+"""Who may speak: devices, their tokens, and the series their readings belong to.
+
+Knows nothing of connections, frames or storage; `ingest` asks here who a token belongs to.
+"""
+
+from __future__ import annotations
+
+from django.core.validators import MinValueValidator, RegexValidator
+from django.db import models
+from django.utils import timezone
+
+UID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}\Z"
+METRIC_PATTERN = r"^[A-Za-z][A-Za-z0-9_.:/-]{0,127}\Z"
+
+
+class Device(models.Model):
+    """Something that sends readings, known by its `uid`, which may be a URN."""
+
+    uid = models.CharField(
+        max_length=64,
+        unique=True,
+        validators=[
+            RegexValidator(
+                UID_PATTERN,
+                "A uid starts with a letter or a digit, and goes on with letters, digits and _ . : -",
+            )
+        ],
+    )
+    name = models.CharField(max_length=200, blank=True)
+    enabled = models.BooleanField(
+        default=True, help_text="A device that is not enabled is refused, and closed if connected."
+    )
+    tags = models.JSONField(default=list, blank=True, help_text='A list of texts: ["roof", "north"]')
+    expected_interval_s = models.FloatField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0.001)],
+        help_text="Seconds between its frames. It is online while heard from within three of them.",
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    last_seen_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        ordering = ["uid"]
+
+    def __str__(self) -> str:
+        return self.name or self.uid
+
+
+class Token(models.Model):
+    """What a device shows to be let in. Only a digest is kept; `devices.tokens` makes and reads it."""
+
+    device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="tokens")
+    label = models.CharField(max_length=100, blank=True)
+    prefix = models.CharField(max_length=16, unique=True, editable=False)
+    digest = models.CharField(max_length=64, editable=False)
+    not_before = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["device", "created_at"]
+
+    def __str__(self) -> str:
+        return f"{self.prefix}…"
+
+
+class Kind(models.IntegerChoices):
+    """What the values of a series are; set by its first reading."""
+
+    NUMBER = 0
+    BOOLEAN = 1
+    TEXT = 2
+
+
+class Series(models.Model):
+    """One metric of one device: what a reading belongs to."""
+
+    device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="series")
+    metric = models.CharField(max_length=128, validators=[RegexValidator(METRIC_PATTERN)])
+    kind = models.SmallIntegerField(choices=Kind.choices)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["device", "metric"]
+        verbose_name_plural = "series"
+        constraints = [models.UniqueConstraint(fields=["device", "metric"], name="series_natural_key")]
+
+    def __str__(self) -> str:
+        return f"{self.device.uid} {self.metric}"

@@ -1,0 +1,88 @@
+"""Makes tokens and tells whose a shown token is. The plain text is never stored.
+
+A token is `weir_` + 10 characters of prefix + `_` + 43 of secret. The prefix finds the row, the
+SHA-256 digest of the whole proves it: a 256-bit random secret needs no slow hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+
+from devices.models import Device, Token
+
+_FORM = re.compile(r"weir_([A-Za-z0-9]{10})_[A-Za-z0-9_-]{43}")
+_PREFIX_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+# Compared against where no row is found, so that a wrong prefix costs what a wrong secret costs.
+_NO_DIGEST = hashlib.sha256(b"").hexdigest()
+
+
+class TokenRefused(Exception):
+    """A token that lets nobody in. `code` is the protocol's, `closes` its WebSocket close code."""
+
+    def __init__(self, code: str, closes: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.closes = closes
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """Whom a token lets in."""
+
+    device_id: int
+    token_id: int
+    uid: str
+    name: str
+    expected_interval_s: float | None
+
+
+def issue(
+    device: Device,
+    *,
+    label: str = "",
+    not_before: datetime | None = None,
+    expires_at: datetime | None = None,
+) -> tuple[Token, str]:
+    """Store a new token of `device`; the text returned beside it is shown once and lost."""
+    prefix = "".join(secrets.choice(_PREFIX_ALPHABET) for _ in range(10))
+    text = f"weir_{prefix}_{secrets.token_urlsafe(32)}"
+    token = Token.objects.create(
+        device=device,
+        label=label,
+        prefix=prefix,
+        digest=_digest(text),
+        not_before=not_before,
+        expires_at=expires_at,
+    )
+    return token, text
+
+
+def bearer(text: str, now: datetime) -> Bearer:
+    """Whom `text` lets in at `now`. Raises TokenRefused, saying why; one query."""
+    form = _FORM.fullmatch(text)
+    token = (
+        Token.objects.select_related("device").filter(prefix=form.group(1)).first() if form else None
+    )
+    proven = hmac.compare_digest(_digest(text), token.digest if token else _NO_DIGEST)
+    if token is None or not proven:
+        raise TokenRefused("token_invalid", 4401, "this token is not known to the hub")
+    if token.revoked_at is not None:
+        raise TokenRefused("token_revoked", 4403, "this token has been revoked")
+    if token.not_before is not None and now < token.not_before:
+        raise TokenRefused("token_not_yet", 4401, "this token is not valid yet")
+    if token.expires_at is not None and now >= token.expires_at:
+        raise TokenRefused("token_expired", 4401, "this token has expired")
+    device = token.device
+    if not device.enabled:
+        raise TokenRefused("device_disabled", 4403, "this device is disabled")
+    return Bearer(device.id, token.id, device.uid, device.name, device.expected_interval_s)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
