@@ -50,17 +50,18 @@ def issue(
     expires_at: datetime | None = None,
 ) -> tuple[Token, str]:
     """Store a new token of `device`; the text returned beside it is shown once and lost."""
+    token, text = draw(device, label=label)
+    token.not_before = not_before
+    token.expires_at = expires_at
+    token.save()
+    return token, text
+
+
+def draw(device: Device, *, label: str = "") -> tuple[Token, str]:
+    """A new token of `device`, not yet stored, with its text: for who stores many at once."""
     prefix = "".join(secrets.choice(_PREFIX_ALPHABET) for _ in range(10))
     text = f"weir_{prefix}_{secrets.token_urlsafe(32)}"
-    token = Token.objects.create(
-        device=device,
-        label=label,
-        prefix=prefix,
-        digest=_digest(text),
-        not_before=not_before,
-        expires_at=expires_at,
-    )
-    return token, text
+    return Token(device=device, label=label, prefix=prefix, digest=_digest(text)), text
 
 
 def bearer(text: str, now: datetime) -> Bearer:

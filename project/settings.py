@@ -7,6 +7,7 @@ from django.core.exceptions import ImproperlyConfigured
 from pydantic import ValidationError
 
 from project.options import BASE_DIR, Options
+from project.secret import kept_secret_key
 
 try:
     OPTIONS = Options()
@@ -16,7 +17,7 @@ except ValidationError as error:
     name = name if name in {"DATABASE_URL", "REDIS_URL"} else f"WEIR_{name}"
     raise ImproperlyConfigured(f"{name}: {first['msg']} (it is {first['input']!r})") from None
 
-SECRET_KEY = OPTIONS.secret_key or "insecure-only-for-a-hub-on-loopback"
+SECRET_KEY = OPTIONS.secret_key or kept_secret_key(OPTIONS.data_dir / "secret_key")
 DEBUG = OPTIONS.debug
 ALLOWED_HOSTS = OPTIONS.allowed_hosts
 CSRF_TRUSTED_ORIGINS = [origin for origin in OPTIONS.allowed_origins if "://" in origin]

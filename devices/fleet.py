@@ -1,0 +1,55 @@
+"""Adds many devices at once and writes their tokens to a file that only its owner can read."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TextIO
+
+from django.db import transaction
+
+from devices.models import Device, Token
+from devices.tokens import draw
+
+# Below every engine's bound on the parameters of one query (SQLite: 32,766; some builds 999).
+_LOOKED_UP = 900
+
+
+def open_tokens(path: Path) -> TextIO:
+    """The file of tokens, to append to, readable by its owner alone. OSError if it cannot be."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    os.fchmod(descriptor, 0o600)
+    return os.fdopen(descriptor, "a", encoding="utf-8")
+
+
+def give_tokens(devices: Sequence[Device]) -> tuple[list[str], dict[str, str]]:
+    """Store those of `devices` that are missing and a new token for each of them, or nothing.
+
+    Returns the uids that were missing, and each uid's token. Devices that exist stay as they are.
+    """
+    with transaction.atomic():
+        existing = _ids([device.uid for device in devices])
+        added = [device.uid for device in devices if device.uid not in existing]
+        Device.objects.bulk_create(device for device in devices if device.uid not in existing)
+        ids = existing | _ids(added)
+        drawn = {device.uid: draw(Device(id=ids[device.uid])) for device in devices}
+        Token.objects.bulk_create(token for token, _ in drawn.values())
+    return added, {uid: text for uid, (_, text) in drawn.items()}
+
+
+def append_tokens(file: TextIO, tokens: dict[str, str]) -> None:
+    """One JSON object a line; who reads the file takes a uid's last line, the others are older."""
+    for uid, token in tokens.items():
+        file.write(json.dumps({"uid": uid, "token": token}) + "\n")
+    file.flush()
+
+
+def _ids(uids: Sequence[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for start in range(0, len(uids), _LOOKED_UP):
+        some = uids[start : start + _LOOKED_UP]
+        found.update(Device.objects.filter(uid__in=some).values_list("uid", "id"))
+    return found
