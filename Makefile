@@ -1,0 +1,13 @@
+# One line each: the work is in scripts/. `make run` is where to start.
+.DEFAULT_GOAL := run
+.PHONY: run serve test lint format bench lock install clean
+
+run:     ; @scripts/run             # the hub, a demo fleet and its simulated readings
+serve:   ; @scripts/serve           # the hub alone
+test:    ; @scripts/test            # all tests, on private servers
+lint:    ; @scripts/lint            # ruff, mypy, import-linter
+format:  ; @scripts/format          # ruff, in place
+bench:   ; @scripts/bench           # what the hub carries on this machine
+lock:    ; @scripts/lock            # newer dependencies
+install: ; @scripts/install dev     # what all of the above need, and nothing else
+clean:   ; @scripts/clean           # all that was made, but not what was stored (var/)

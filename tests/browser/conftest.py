@@ -1,0 +1,64 @@
+"""A real browser for the tests: Debian's chromium, driven by Playwright.
+
+These tests run in a pytest run of their own, without asyncio's plugin (`-p no:asyncio`):
+Playwright's synchronous interface keeps an event loop running in the thread of the tests. For the
+same reason they touch no ORM; the hub that they look at is a process of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+FLAGS = [
+    "--no-sandbox",  # chromium refuses its sandbox to root
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    # A browser that looks for updates makes a test depend on the network.
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PROGRAMS = ["chromium", "chromium-browser", "google-chrome"]
+TIMEOUT_MS = 20_000
+"""For what a page shows in a moment, on a machine that is busy with other tests."""
+
+SCREENSHOTS = Path(__file__).with_name("screenshots")
+
+
+@pytest.fixture(scope="session")
+def browser(leave_out: Callable[[str, str], NoReturn]) -> Iterator[Browser]:
+    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    if program is None:
+        leave_out("the browser", "no chromium found on PATH")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """A page with cookies of its own; the test fails if a script on it does.
+
+    WEIR_TEST_SCREENSHOTS=1 leaves a picture of each test's last sight in `screenshots/`.
+    """
+    failures: list[str] = []
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    context.set_default_timeout(TIMEOUT_MS)
+    page = context.new_page()
+    page.on("pageerror", lambda error: failures.append(str(error)))
+    yield page
+    if os.environ.get("WEIR_TEST_SCREENSHOTS"):
+        name = re.sub(r"\W+", "-", request.node.name).strip("-")
+        page.screenshot(path=SCREENSHOTS / f"{name}.png")
+    context.close()
+    assert not failures, failures

@@ -1,0 +1,133 @@
+"""What every test may ask for: databases and servers of its own.
+
+A group of tests whose server is not to be had is left out, and named in one line at the end; with
+CI=true it fails instead.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+import redis
+
+from tests.servers import (
+    Postgres,
+    Redis,
+    create_database,
+    drop_database,
+    find_postgres,
+    find_redis,
+)
+
+left_out = pytest.StashKey[dict[str, str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[left_out] = {}
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    for group, why in config.stash[left_out].items():
+        terminalreporter.write_line(f"left out: the tests on {group} ({why})", yellow=True)
+
+
+@pytest.fixture(scope="session")
+def leave_out(pytestconfig: pytest.Config) -> Callable[[str, str], NoReturn]:
+    """Skip the test because its group, `PostgreSQL` say, cannot run here; `why` is one line."""
+
+    def leave_out(group: str, why: str) -> NoReturn:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"{group} is not to be left out with CI=true: {why}", pytrace=False)
+        pytestconfig.stash[left_out][group] = why
+        pytest.skip(f"left out: {group}: {why}")
+
+    return leave_out
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """The DATABASE_URL of a SQLite file that does not exist yet."""
+    return f"sqlite:///{tmp_path / 'weir.sqlite3'}"
+
+
+@pytest.fixture(scope="session")
+def postgres_programs(leave_out: Callable[[str, str], NoReturn]) -> Path:
+    return find_postgres() or leave_out(
+        "PostgreSQL", "no initdb found: install PostgreSQL, or set WEIR_TEST_POSTGRES_URL"
+    )
+
+
+@pytest.fixture(scope="session")
+def postgres_server_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The server that the tests share: to make databases on, not to stop."""
+    given = os.environ.get("WEIR_TEST_POSTGRES_URL")
+    if given:
+        yield given
+    else:
+        with Postgres(request.getfixturevalue("postgres_programs")) as server:
+            yield server.url
+
+
+@pytest.fixture(scope="session")
+def postgres_database(postgres_server_url: str) -> Iterator[Callable[[], str]]:
+    """A function that returns the DATABASE_URL of a new, empty PostgreSQL database."""
+    made: list[str] = []
+
+    def postgres_database() -> str:
+        made.append(create_database(postgres_server_url))
+        return made[-1]
+
+    yield postgres_database
+    for url in made:
+        drop_database(url)
+
+
+@pytest.fixture(scope="module")
+def postgres_url(postgres_database: Callable[[], str]) -> str:
+    """The DATABASE_URL of an empty PostgreSQL database of this module's own."""
+    return postgres_database()
+
+
+@pytest.fixture
+def own_postgres(postgres_programs: Path) -> Iterator[Postgres]:
+    """A PostgreSQL server of this test's own, to stop and start."""
+    with Postgres(postgres_programs) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_program(leave_out: Callable[[str, str], NoReturn]) -> Path:
+    return find_redis() or leave_out(
+        "Redis", "no redis-server found: install Redis, or set WEIR_TEST_REDIS_URL"
+    )
+
+
+@pytest.fixture(scope="session")
+def redis_server_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    given = os.environ.get("WEIR_TEST_REDIS_URL")
+    if given:
+        yield given
+    else:
+        with Redis(request.getfixturevalue("redis_program")) as server:
+            yield server.url
+
+
+@pytest.fixture
+def redis_url(redis_server_url: str) -> str:
+    """The REDIS_URL of an empty Redis, which the tests share one after the other."""
+    with redis.Redis.from_url(redis_server_url) as client:
+        client.flushdb()
+    return redis_server_url
+
+
+@pytest.fixture
+def own_redis(redis_program: Path) -> Iterator[Redis]:
+    """A Redis server of this test's own, to stop and start."""
+    with Redis(redis_program) as server:
+        yield server
