@@ -41,9 +41,8 @@ def give_tokens(devices: Sequence[Device]) -> tuple[list[str], dict[str, str]]:
 
 
 def append_tokens(file: TextIO, tokens: dict[str, str]) -> None:
-    """One JSON object a line; who reads the file takes a uid's last line, the others are older."""
-    for uid, token in tokens.items():
-        file.write(json.dumps({"uid": uid, "token": token}) + "\n")
+    """One JSON object a line: `{"uid": …, "token": …}`."""
+    file.writelines(json.dumps({"uid": uid, "token": text}) + "\n" for uid, text in tokens.items())
     file.flush()
 
 

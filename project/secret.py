@@ -17,7 +17,7 @@ _SHORTEST = 50
 
 
 def kept_secret_key(path: Path) -> str:
-    """The key kept at `path`, made there if missing. Raises ImproperlyConfigured, saying why not."""
+    """The key kept at `path`, made if missing. Raises ImproperlyConfigured, saying why not."""
     try:
         if not path.exists():
             _make(path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json as json_text
+import json
 import math
 from argparse import ArgumentTypeError
 from typing import Any
@@ -31,14 +31,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help='print {"uid": …, "token": …}')
 
     def handle(
-        self,
-        *,
-        uid: str,
-        name: str,
-        tags: str,
-        expected_interval: float | None,
-        json: bool,
-        **options: Any,
+        self, *, uid: str, name: str, tags: str, expected_interval: float | None, **options: Any
     ) -> None:
         device = Device(
             uid=uid,
@@ -47,8 +40,8 @@ class Command(BaseCommand):
             expected_interval_s=expected_interval,
         )
         text = _add(device)
-        if json:
-            self.stdout.write(json_text.dumps({"uid": uid, "token": text}))
+        if options["json"]:
+            self.stdout.write(json.dumps({"uid": uid, "token": text}))
             return
         # The token alone on stdout, so that a shell can take it: TOKEN=$(manage.py adddevice …)
         self.stderr.write(f"Device {uid} is added. Its token, shown only now:")
@@ -56,9 +49,12 @@ class Command(BaseCommand):
 
 
 def _finite(text: str) -> float:
-    number = float(text)
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
     if not math.isfinite(number):
-        raise ArgumentTypeError(f"a number of seconds, not {text!r}")
+        raise ArgumentTypeError(f"it is a number of seconds, not {text!r}")
     return number
 
 
