@@ -30,7 +30,9 @@ class Device(models.Model):
     enabled = models.BooleanField(
         default=True, help_text="A device that is not enabled is refused, and closed if connected."
     )
-    tags = models.JSONField(default=list, blank=True, help_text='A list of texts: ["roof", "north"]')
+    tags = models.JSONField(
+        default=list, blank=True, help_text='A list of texts: ["roof", "north"]'
+    )
     expected_interval_s = models.FloatField(
         null=True,
         blank=True,
@@ -86,7 +88,9 @@ class Series(models.Model):
     class Meta:
         ordering = ["device", "metric"]
         verbose_name_plural = "series"
-        constraints = [models.UniqueConstraint(fields=["device", "metric"], name="series_natural_key")]
+        constraints = [
+            models.UniqueConstraint(fields=["device", "metric"], name="series_natural_key")
+        ]
 
     def __str__(self) -> str:
         return f"{self.device.uid} {self.metric}"

@@ -68,7 +68,9 @@ def bearer(text: str, now: datetime) -> Bearer:
     """Whom `text` lets in at `now`. Raises TokenRefused, saying why; one query."""
     form = _FORM.fullmatch(text)
     token = (
-        Token.objects.select_related("device").filter(prefix=form.group(1)).first() if form else None
+        Token.objects.select_related("device").filter(prefix=form.group(1)).first()
+        if form
+        else None
     )
     proven = hmac.compare_digest(_digest(text), token.digest if token else _NO_DIGEST)
     if token is None or not proven:

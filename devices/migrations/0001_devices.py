@@ -7,60 +7,142 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Device',
+            name="Device",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('uid', models.CharField(max_length=64, unique=True, validators=[django.core.validators.RegexValidator('^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}\\Z', 'A uid starts with a letter or a digit, and goes on with letters, digits and _ . : -')])),
-                ('name', models.CharField(blank=True, max_length=200)),
-                ('enabled', models.BooleanField(default=True, help_text='A device that is not enabled is refused, and closed if connected.')),
-                ('tags', models.JSONField(blank=True, default=list, help_text='A list of texts: ["roof", "north"]')),
-                ('expected_interval_s', models.FloatField(blank=True, help_text='Seconds between its frames. It is online while heard from within three of them.', null=True, validators=[django.core.validators.MinValueValidator(0.001)])),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('last_seen_at', models.DateTimeField(blank=True, editable=False, null=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "uid",
+                    models.CharField(
+                        max_length=64,
+                        unique=True,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}\\Z",
+                                "A uid starts with a letter or a digit, and goes on with letters, digits and _ . : -",
+                            )
+                        ],
+                    ),
+                ),
+                ("name", models.CharField(blank=True, max_length=200)),
+                (
+                    "enabled",
+                    models.BooleanField(
+                        default=True,
+                        help_text="A device that is not enabled is refused, and closed if connected.",
+                    ),
+                ),
+                (
+                    "tags",
+                    models.JSONField(
+                        blank=True, default=list, help_text='A list of texts: ["roof", "north"]'
+                    ),
+                ),
+                (
+                    "expected_interval_s",
+                    models.FloatField(
+                        blank=True,
+                        help_text="Seconds between its frames. It is online while heard from within three of them.",
+                        null=True,
+                        validators=[django.core.validators.MinValueValidator(0.001)],
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
+                ("last_seen_at", models.DateTimeField(blank=True, editable=False, null=True)),
             ],
             options={
-                'ordering': ['uid'],
+                "ordering": ["uid"],
             },
         ),
         migrations.CreateModel(
-            name='Token',
+            name="Token",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('label', models.CharField(blank=True, max_length=100)),
-                ('prefix', models.CharField(editable=False, max_length=16, unique=True)),
-                ('digest', models.CharField(editable=False, max_length=64)),
-                ('not_before', models.DateTimeField(blank=True, null=True)),
-                ('expires_at', models.DateTimeField(blank=True, null=True)),
-                ('revoked_at', models.DateTimeField(blank=True, null=True)),
-                ('last_used_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('device', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='tokens', to='devices.device')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("label", models.CharField(blank=True, max_length=100)),
+                ("prefix", models.CharField(editable=False, max_length=16, unique=True)),
+                ("digest", models.CharField(editable=False, max_length=64)),
+                ("not_before", models.DateTimeField(blank=True, null=True)),
+                ("expires_at", models.DateTimeField(blank=True, null=True)),
+                ("revoked_at", models.DateTimeField(blank=True, null=True)),
+                ("last_used_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
+                (
+                    "device",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="tokens",
+                        to="devices.device",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['device', 'created_at'],
+                "ordering": ["device", "created_at"],
             },
         ),
         migrations.CreateModel(
-            name='Series',
+            name="Series",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('metric', models.CharField(max_length=128, validators=[django.core.validators.RegexValidator('^[A-Za-z][A-Za-z0-9_.:/-]{0,127}\\Z')])),
-                ('kind', models.SmallIntegerField(choices=[(0, 'Number'), (1, 'Boolean'), (2, 'Text')])),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('device', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='series', to='devices.device')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "metric",
+                    models.CharField(
+                        max_length=128,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^[A-Za-z][A-Za-z0-9_.:/-]{0,127}\\Z"
+                            )
+                        ],
+                    ),
+                ),
+                (
+                    "kind",
+                    models.SmallIntegerField(choices=[(0, "Number"), (1, "Boolean"), (2, "Text")]),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
+                (
+                    "device",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="series",
+                        to="devices.device",
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'series',
-                'ordering': ['device', 'metric'],
-                'constraints': [models.UniqueConstraint(fields=('device', 'metric'), name='series_natural_key')],
+                "verbose_name_plural": "series",
+                "ordering": ["device", "metric"],
+                "constraints": [
+                    models.UniqueConstraint(fields=("device", "metric"), name="series_natural_key")
+                ],
             },
         ),
     ]
