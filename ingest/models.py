@@ -88,7 +88,9 @@ class Stream(models.Model):
     used_at = InstantField()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["device", "name"], name="stream_natural_key")]
+        constraints = [
+            models.UniqueConstraint(fields=["device", "name"], name="stream_natural_key")
+        ]
 
     def __str__(self) -> str:
         return f"{self.device.uid} {self.name}"

@@ -1,0 +1,105 @@
+"""Decodes the samples form: one time each, with the readings taken at it.
+
+The shortest path through Python for a reading that fits; the others are refused by name.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ingest.reading import (
+    METRIC,
+    NUMBER,
+    NUMBER_MAX,
+    SECONDS_BELOW,
+    Bounds,
+    Code,
+    Frame,
+    Refusal,
+    Run,
+    kind_of,
+    refused_whole,
+    shown,
+    time_us,
+    too_many,
+)
+
+
+def decode_samples(samples: Any, now_us: int, bounds: Bounds) -> Frame:
+    """The frame in an array of samples; one of them may go without its time, and gets `now_us`."""
+    if not isinstance(samples, list):
+        return refused_whole(Code.BAD_FRAME, "readings must be an array of samples", samples)
+    frame = Frame()
+    refusals = frame.refusals
+    latest_ms = bounds.latest_us // 1_000
+    runs: dict[str, Run] = {}
+    readings = 0
+    timeless = False
+    for index, sample in enumerate(samples):
+        values = sample.get("values") if sample.__class__ is dict else None
+        if values.__class__ is not dict:
+            readings += 1
+            refusals.append(Refusal(Code.BAD_SAMPLE, index, value=shown(sample)))
+            continue
+        ts = sample.get("ts")
+        if ts.__class__ is int and SECONDS_BELOW <= ts <= latest_ms:
+            at_us = ts * 1_000
+        else:
+            at_us, timeless = time_of(ts, timeless, now_us, bounds)
+            if at_us.__class__ is Code:
+                count = sum(value is not None for value in values.values())
+                readings += count
+                if count:
+                    refusals.append(Refusal(at_us, index, count=count, value=shown(ts)))
+                continue
+        for metric, value in values.items():
+            run = runs.get(metric)
+            if value.__class__ is float and -NUMBER_MAX <= value <= NUMBER_MAX:
+                kind = NUMBER
+            elif value is None:
+                continue
+            else:
+                kind = kind_of(value)
+            readings += 1
+            if run is None or run.kind != kind:
+                run = run_for(runs, metric, kind, index, value, refusals)
+                if run is None:
+                    continue
+            run.times_us.append(at_us)
+            run.values.append(value)
+            run.samples.append(index)  # type: ignore[attr-defined]
+    if readings > bounds.readings:
+        return too_many(readings, bounds)
+    frame.runs = list(runs.values())
+    frame.readings = readings
+    return frame
+
+
+def run_for(
+    runs: dict[str, Run],
+    metric: str,
+    kind: int | Code,
+    sample: int,
+    value: object,
+    refusals: list[Refusal],
+) -> Run | None:
+    """The run that takes a reading of `metric`, begun if there is none; None where it is refused."""
+    if isinstance(kind, Code):
+        refusals.append(Refusal(kind, sample, metric, value=shown(value)))
+        return None
+    if not METRIC.fullmatch(metric):
+        refusals.append(Refusal(Code.BAD_METRIC, sample, shown(metric), value=shown(value)))
+        return None
+    # A metric whose kind changes within the frame has a run for each; a blank cannot be in a name.
+    key = metric if metric not in runs or runs[metric].kind == kind else f"{metric} {kind}"
+    run = runs.get(key)
+    if run is None:
+        run = runs[key] = Run(metric, kind, [], [], [])
+    return run
+
+
+def time_of(ts: object, timeless: bool, now_us: int, bounds: Bounds) -> tuple[int | Code, bool]:
+    """The time of a sample, and whether the one sample that may go without has been seen."""
+    if ts is not None:
+        return time_us(ts, bounds), timeless
+    return (Code.TS_MISSING if timeless else now_us), True
