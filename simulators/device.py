@@ -1,0 +1,374 @@
+"""One device's side of `weir.v1`, without I/O: numbers frames, keeps them, knows what may be sent.
+
+Inputs are what happens (`add`, `connected`, `received`, `disconnected`); outputs are what to write
+(`take_control`, `take_frames`) and what came of it (`take_notes`), each drained by the caller.
+The device must not know sockets, files or clocks: the time is an argument, in seconds of any
+monotonic clock. The rules are those of the protocol's section "Order, duplicates, resume".
+
+Numbers, always: acked ≤ sent ≤ last; the spool holds the frames above acked, but for those that
+a full spool dropped.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, NamedTuple
+
+import orjson
+
+SPOOL_FRAMES = 2000
+"""Frames a device keeps while it cannot send; beyond it drops its oldest, as a small flash does."""
+
+PLAIN_WINDOW_FRAMES = 4
+"""What a plain connection keeps unacknowledged: nobody announces a window to it."""
+
+COME_BACK_ANYWAY = frozenset({4408, 4409, 4429})
+"""Close codes of 44xx after which a device may come back unchanged."""
+
+Message = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Frame:
+    seq: int
+    body: bytes
+    readings: int
+    due_s: float
+    """When it should have been sent: the beginning of its ack latency."""
+    tries: int = 0
+    written: bool = False
+    """In the ledger under its present stream and number; the session's to set."""
+
+
+class Limits(NamedTuple):
+    """What `welcome` announced; 0 means nothing was said."""
+
+    in_flight: int = 0
+    frame_bytes: int = 0
+    frame_readings: int = 0
+
+
+class Outcome(NamedTuple):
+    """What became of some readings."""
+
+    stored: int = 0
+    duplicate: int = 0
+    rejected: int = 0
+
+    def __add__(self, other: object) -> Outcome:
+        assert isinstance(other, Outcome)
+        return Outcome(*(a + b for a, b in zip(self, other, strict=True)))
+
+
+class Settled(NamedTuple):
+    """An ack: every frame up to `through` is settled; `frames` are those it took from the spool."""
+
+    stream: str
+    through: int
+    outcome: Outcome
+    errors: list[Message]
+    truncated: bool
+    frames: list[Frame]
+
+
+class Resumed(NamedTuple):
+    """A `welcome`: `totals` are the stream's since its beginning, `news` what was not known yet."""
+
+    stream: str
+    committed: int
+    lost: int
+    totals: Outcome
+    news: Outcome
+    frames: list[Frame]
+
+
+class Dropped(NamedTuple):
+    """A frame a full spool gave up; whether it had arrived is unknown."""
+
+    stream: str
+    frame: Frame
+
+
+class Renamed(NamedTuple):
+    """Frames that go on under another stream's name; whether they had arrived is unknown."""
+
+    stream: str
+    first: int
+    last: int
+
+
+class SetAside(NamedTuple):
+    """A frame the hub could not read; an empty one takes its number from here on."""
+
+    stream: str
+    frame: Frame
+
+
+Note = Settled | Resumed | Dropped | Renamed | SetAside
+
+
+def random_name() -> str:
+    return secrets.token_hex(8)
+
+
+@dataclass(slots=True)
+class Device:
+    uid: str
+    reliable: bool = True
+    twice: bool = False
+    """Each frame is given two numbers and sent twice (plain connections only)."""
+    window_cap: int = 0
+    spool_frames: int = SPOOL_FRAMES
+    name: Callable[[], str] = random_name
+
+    stream: str = field(init=False)
+    spool: deque[Frame] = field(init=False, default_factory=deque)
+    last: int = field(init=False, default=0)
+    acked: int = field(init=False, default=0)
+    sent: int = field(init=False, default=0)
+    limits: Limits = field(init=False, default_factory=Limits)
+    window: int = field(init=False, default=0)
+    totals: Outcome = field(init=False, default_factory=Outcome)
+    open: bool = field(init=False, default=False)
+    """Frames may be sent: welcomed, or connected where nobody welcomes."""
+    hang_up: bool = field(init=False, default=False)
+    """The connection is of no more use; the caller closes it."""
+    resend_at_s: float = field(init=False, default=0.0)
+    stopped: str = field(init=False, default="")
+    """Why this device must not come back; empty while it may."""
+    retry_after_ms: int = field(init=False, default=0)
+    errors: Counter[str] = field(init=False, default_factory=Counter)
+    """Codes of refused readings, nacks and errors, by how often they came."""
+    _nacked: bool = field(init=False, default=False)
+    _error: Message = field(init=False, default_factory=dict)
+    _control: list[bytes] = field(init=False, default_factory=list)
+    _notes: list[Note] = field(init=False, default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.stream = self._new_name()
+
+    def _new_name(self) -> str:
+        # A colon cannot be in a stream's name: plain connections are told apart in the ledger.
+        return self.name() if self.reliable else f"plain:{self.name()}"
+
+    # Frames in
+
+    def add(self, text: bytes, readings: int, due_s: float) -> None:
+        """Take one new frame: its text after `seq`, ending with the closing brace."""
+        for _ in range(2 if self.twice else 1):
+            self.last += 1
+            body = b'{"seq":%d,%b' % (self.last, text) if self.reliable else b"{" + text
+            self.spool.append(Frame(self.last, body, readings, due_s))
+        while len(self.spool) > self.spool_frames:
+            self._drop_oldest()
+
+    def _drop_oldest(self) -> None:
+        frame = self.spool.popleft()
+        self._notes.append(Dropped(self.stream, frame))
+        if self.open and frame.seq > self.sent:
+            # The next number due is gone: only a new `held` can tell the hub.
+            self.hang_up = True
+
+    @property
+    def in_flight(self) -> int:
+        return self.sent - self.acked
+
+    @property
+    def room(self) -> int:
+        """How many more frames could be sent at once, those waiting in the spool taken off."""
+        return self.window - (self.last - self.acked) if self.open and not self.hang_up else 0
+
+    # Out
+
+    def take_control(self) -> list[bytes]:
+        control, self._control = self._control, []
+        return control
+
+    def take_frames(self, now_s: float) -> list[Frame]:
+        """The frames to be written now, in order; they count as sent."""
+        room = self.window - self.sent + self.acked
+        if not self.open or self.hang_up or room <= 0 or not self.spool or now_s < self.resend_at_s:
+            return []
+        start = self.sent + 1 - self.spool[0].seq
+        if start < 0:
+            self.hang_up = True
+            return []
+        frames = list(islice(self.spool, start, start + room))
+        for frame in frames:
+            frame.tries += 1
+        self.sent += len(frames)
+        return frames
+
+    def take_notes(self) -> list[Note]:
+        notes, self._notes = self._notes, []
+        return notes
+
+    # The connection
+
+    def connected(self) -> None:
+        """A connection is open: say hello, or, plain, just begin."""
+        self.retry_after_ms = 0
+        self._error = {}
+        if not self.reliable:
+            self.open = True
+            self._set_window(self.limits.in_flight or PLAIN_WINDOW_FRAMES)
+            return
+        first = self.spool[0].seq if self.spool else self.last + 1
+        hello = {
+            "type": "hello",
+            "stream": self.stream,
+            "held": {"first": first, "last": self.last},
+        }
+        self._control.append(orjson.dumps(hello))
+
+    def disconnected(self, code: int) -> None:
+        """The connection ended with this close code (1006 if with none)."""
+        error, nacked = self._error, self._nacked
+        self.open = self.hang_up = self._nacked = False
+        self.window = 0
+        self.sent = self.acked
+        self.resend_at_s = 0.0
+        if code == 4400 and error.get("code") == "stream_reused":
+            self._begin_anew()
+        elif code == 4400 and self._set_aside(error.get("seq")):
+            pass
+        elif code == 4400 and nacked:
+            # Only while a nack is outstanding does the hub not say which frame it was; resent
+            # in order after the resume, it is refused again, by its number.
+            pass
+        elif 4400 <= code < 4500 and code not in COME_BACK_ANYWAY:
+            said = f"{error['code']}: {error.get('message')}" if error.get("code") else "no reason"
+            self.stopped = f"the hub closed the connection with {code} ({said})"
+        if not self.reliable and not self.stopped:
+            self._begin_anew()
+
+    def turned_away(self, status: int, retry_after_s: int = 0) -> None:
+        """The handshake was answered by this HTTP status instead of a WebSocket."""
+        self.retry_after_ms = retry_after_s * 1000
+        self.errors[f"http_{status}"] += 1
+        if status in (401, 403):
+            self.stopped = f"the hub refused its token (HTTP {status})"
+        elif status < 500 and status not in (408, 425, 429):
+            self.stopped = f"no hub answers at this URL (HTTP {status})"
+
+    def _begin_anew(self) -> None:
+        """Take a new stream name and number what is held from 1; under the old one it is gone."""
+        old, held = self.stream, self.spool
+        if held:
+            self._notes.append(Renamed(old, held[0].seq, held[-1].seq))
+        self.stream, self.spool, self.totals = self._new_name(), deque(), Outcome()
+        self.last = self.acked = self.sent = 0
+        for frame in held:
+            self.last += 1
+            if self.reliable:
+                prefix = b'{"seq":%d' % frame.seq
+                frame.body = b'{"seq":%d%b' % (self.last, frame.body.removeprefix(prefix))
+            frame.seq, frame.written = self.last, False
+            self.spool.append(frame)
+
+    def _set_aside(self, seq: object) -> bool:
+        """Put an empty frame in the place of the one the hub could not parse."""
+        for i, frame in enumerate(self.spool):
+            if frame.seq == seq:
+                self._notes.append(SetAside(self.stream, frame))
+                empty = b'{"seq":%d,"readings":[]}' % frame.seq
+                self.spool[i] = Frame(frame.seq, empty, 0, frame.due_s, tries=frame.tries)
+                return True
+        return False
+
+    # Messages
+
+    def received(self, text: bytes, now_s: float) -> None:
+        """Take one message of the hub; one that says nothing to this version is ignored."""
+        try:
+            self._answer(orjson.loads(text), now_s)
+        except (ValueError, TypeError, KeyError, AttributeError):
+            self.errors["unreadable_answer"] += 1
+            self.hang_up = True
+
+    def _answer(self, message: Message, now_s: float) -> None:
+        match message.get("type"):
+            case "ack":
+                self._ack(message)
+            case "nack":
+                self._nack(message, now_s)
+            case "flow":
+                self._set_window(message["in_flight"])
+            case "welcome":
+                self._welcome(message)
+            case "error":
+                self._error = message
+                self.errors[message.get("code", "error")] += 1
+                self.retry_after_ms = message.get("retry_after_ms") or 0
+            case "bye":
+                # The last acks came before it: nothing more is to be had here.
+                self.retry_after_ms = message.get("retry_after_ms") or 0
+                self.hang_up = True
+
+    def _set_window(self, frames: int) -> None:
+        self.window = min(frames, self.window_cap) if self.window_cap else frames
+
+    def _welcome(self, message: Message) -> None:
+        limits = message.get("limits", {})
+        self.limits = Limits(*(limits.get(name, 0) for name in Limits._fields))
+        if "in_flight" in limits:
+            self._set_window(limits["in_flight"])
+        if not self.reliable:
+            return
+        resume = message["resume"]
+        totals = _outcome(resume)
+        # A stream the hub had forgotten counts from nothing again: then this is no news.
+        news = Outcome(*(max(0, a - b) for a, b in zip(totals, self.totals, strict=True)))
+        committed = self._given_out(resume["committed"])
+        frames = self._settle(committed)
+        self.acked = self.sent = committed
+        self.totals = totals
+        self._notes.append(
+            Resumed(self.stream, committed, resume.get("lost", 0), totals, news, frames)
+        )
+        self.open = True
+
+    def _ack(self, message: Message) -> None:
+        through = self._given_out(message["seq"])
+        frames = self._settle(through)
+        outcome = _outcome(message)
+        self.totals += outcome
+        errors = message.get("errors", [])
+        for error in errors:
+            self.errors[error["code"]] += error.get("count", 1)
+        self._notes.append(
+            Settled(self.stream, through, outcome, errors, "errors_truncated" in message, frames)
+        )
+
+    def _given_out(self, seq: int) -> int:
+        if not 0 <= seq <= self.last:
+            raise ValueError(f"the hub names frame {seq}, the last one was {self.last}")
+        return seq
+
+    def _settle(self, through: int) -> list[Frame]:
+        spool, frames = self.spool, []
+        while spool and spool[0].seq <= through:
+            frames.append(spool.popleft())
+        if through > self.acked:
+            self.acked = through
+            self.sent = max(self.sent, through)
+            self._nacked = False
+        return frames
+
+    def _nack(self, message: Message, now_s: float) -> None:
+        self.errors[message["code"]] += 1
+        expected: int = message.get("expected") or message["seq"]
+        if not self.acked < expected <= self.last:
+            return
+        # Go back: everything above it is dropped unanswered until the expected one comes.
+        self.sent = expected - 1
+        self.resend_at_s = now_s + message.get("retry_after_ms", 0) / 1000
+        self._nacked = True
+
+
+def _outcome(message: Message) -> Outcome:
+    return Outcome(message["stored"], message["duplicate"], message["rejected"])
