@@ -107,6 +107,9 @@ def _lock_line(connection: BaseDatabaseWrapper, cursor: CursorWrapper) -> None:
     In SQLite the transaction itself is that lock: it began IMMEDIATE.
     """
     if connection.vendor == "postgresql":
+        # A batch locks its stream rows and then shares the advisory lock; the same order here, or
+        # the two would wait for each other.
+        cursor.execute("LOCK TABLE ingest_stream IN EXCLUSIVE MODE")
         # Alone in its statement: what is read next must be read after the lock is held.
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ADVISORY_LOCK])
 

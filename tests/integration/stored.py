@@ -41,9 +41,9 @@ def store(series: Series, readings: Iterable[tuple[datetime, float]]) -> None:
             table = "ingest_sealed" if time < sealed else "ingest_recent"
             rows[table].append((series.pk, to_us(time), value))
     with connection.cursor() as cursor:
-        for table in rows:
+        for table, its_rows in rows.items():
             insert = f"INSERT INTO {table} (series_id, time, value) VALUES (%s, %s, %s)"
-            cursor.executemany(insert, rows[table])
+            cursor.executemany(insert, its_rows)
     Rollup.objects.filter(series=series).delete()
     Rollup.objects.bulk_create(
         Rollup(**dict(zip(_COLUMNS, [*key, *row], strict=True)))
