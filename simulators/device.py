@@ -61,7 +61,11 @@ class Outcome(NamedTuple):
 
     def __add__(self, other: object) -> Outcome:
         assert isinstance(other, Outcome)
-        return Outcome(*(a + b for a, b in zip(self, other, strict=True)))
+        return Outcome(
+            self.stored + other.stored,
+            self.duplicate + other.duplicate,
+            self.rejected + other.rejected,
+        )
 
 
 class Settled(NamedTuple):

@@ -30,6 +30,9 @@ DIALLING = 32
 INTERRUPTED_DRAIN_S = 5.0
 """How long outstanding acks are waited for after Ctrl-C."""
 
+WELCOMED_WITHIN_S = 30.0
+"""How long a hub that answers, but closes again, may go on so at the start."""
+
 HARD_STOP = 130
 """Exit code after a second Ctrl-C, as a shell would report it."""
 
@@ -99,6 +102,8 @@ class Fleet:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
             self.progress.end()
             if self.ledger is not None:
                 self.ledger.close()
@@ -123,7 +128,8 @@ class Fleet:
         waiting = list(self.sessions)
         while waiting and not self.interrupted:
             for session in waiting:
-                given_up = session.failure and time.monotonic() >= deadline_s
+                patience_s = 0.0 if session.unreachable else WELCOMED_WITHIN_S
+                given_up = session.failure and time.monotonic() >= deadline_s + patience_s
                 if given_up and not session.device.stopped:
                     raise Trouble(f"No hub at {self.options.url}: {session.failure}.")
             await asyncio.sleep(0.02)

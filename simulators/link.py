@@ -21,6 +21,10 @@ PONG_TIMEOUT_S = 60.0
 WRITE_LIMIT_BYTES = 1 << 18
 """Above this much unsent text in a socket the device waits: the hub has stopped reading."""
 
+READ_BYTES = 1 << 14
+"""asyncio makes a buffer of this size for every read, by default of 256 kB: with that, a third of
+all processor time went into the allocator, for acks of a hundred bytes."""
+
 LINK_LOST = 1006
 
 
@@ -37,6 +41,11 @@ class Link(ClientConnection):
         early, self._early = self._early, ()
         for text in early:
             on_message(text)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        # asyncio's own transports keep the size in this attribute; others ignore it.
+        transport.max_size = READ_BYTES  # type: ignore[attr-defined]
 
     def process_event(self, event: Event) -> None:
         # The base class would queue messages for `recv`, which is never called.

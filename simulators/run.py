@@ -25,6 +25,9 @@ FAMILIES = 16
 BURST_FRAMES = 200
 """Frames made before answers are read again when behind: some milliseconds of work."""
 
+LAST_FRAMES_S = 0.1
+"""How long after its end the schedule may still be worked off; what is left then is unsent."""
+
 TICK_S = 0.001
 """The shortest sleep: finer than the event loop's own clock is not to be had."""
 
@@ -133,7 +136,7 @@ async def _open_loop(
     while planned is None or made < planned:
         now_s = loop.time()
         elapsed_s = now_s - began_s
-        if plan.duration_s is not None and elapsed_s > plan.duration_s:
+        if plan.duration_s is not None and elapsed_s > plan.duration_s + LAST_FRAMES_S:
             break
         due = int(elapsed_s * fleet_rate) + 1
         until = min(due, made + BURST_FRAMES, due if planned is None else planned)

@@ -45,7 +45,9 @@ class Session:
         self.ready = asyncio.Event()
         """Welcomed for the first time, or stopped."""
         self.failure = ""
-        """Why the last attempt to connect failed; empty while connected."""
+        """Why there is no connection; empty while there is one."""
+        self.unreachable = False
+        """Nobody answered the last attempt to connect."""
         self.on_room: Callable[[Session], None] | None = None
         """Asked for new frames when the window has room for them."""
         self.on_answer: Callable[[], None] | None = None
@@ -81,12 +83,12 @@ class Session:
             after = asked.get("Retry-After", "")
             self.device.turned_away(status, int(after) if after.isdecimal() else 0)
         except (OSError, TimeoutError, WebSocketException, EOFError) as error:
-            self.failure = _reason(error)
+            self.failure, self.unreachable = _reason(error), True
         else:
             await self._speak(link)
 
     async def _speak(self, link: Link) -> None:
-        self._link, self.failure = link, ""
+        self._link, self.failure, self.unreachable = link, "", False
         self.bench.tally.connections += 1
         self.device.connected()
         welcome = self._loop.call_later(WELCOME_TIMEOUT_S, self._unwelcome, link)
