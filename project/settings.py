@@ -105,6 +105,14 @@ STATIC_URL = "static/"
 STATIC_ROOT = OPTIONS.data_dir / "static"
 # The only two files of the chart library; `dashboards.finders` exposes them and nothing else.
 NODE_MODULES = BASE_DIR / "node_modules"
+STATICFILES_FINDERS = [
+    "django.contrib.staticfiles.finders.AppDirectoriesFinder",
+    "dashboards.finders.ChartLibraryFinder",
+]
+# Served from where they are, without a collectstatic. Names carry no hash and modules import each
+# other, so a browser asks each time (304): an upgrade must not mix old modules with new ones.
+SERVESTATIC_USE_FINDERS = True
+SERVESTATIC_MAX_AGE = 0
 
 LOGGING = {
     "version": 1,

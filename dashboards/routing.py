@@ -1,0 +1,78 @@
+"""How `/ws/live/` is reached: an Origin of ours, a session, then the consumer.
+
+And how pages find the board: it travels in the ASGI scope, so that no module has to hold it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlparse
+
+from channels.security.websocket import OriginValidator
+from channels.sessions import CookieMiddleware, SessionMiddleware
+from django.conf import settings
+from django.http import HttpRequest
+
+from dashboards.board import Board
+from dashboards.consumers import (
+    FOREIGN_ORIGIN,
+    Application,
+    LiveConsumer,
+    Message,
+    Receive,
+    Send,
+    say_and_close,
+)
+
+BOARD_KEY = "weir.board"
+
+
+class Origins(OriginValidator):
+    """Channels' check of the Origin, but one that tells the browser what is wrong."""
+
+    def __init__(self, application: Application, allowed: Sequence[str]) -> None:
+        super().__init__(application, allowed)
+        self.guarded = application
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        async def refuse(scope: Message, receive: Receive, send: Send) -> None:
+            await receive()  # websocket.connect
+            await send({"type": "websocket.accept"})
+            message = (
+                "This page's address is not one of WEIR_ALLOWED_HOSTS or WEIR_ALLOWED_ORIGINS."
+            )
+            await say_and_close(send, FOREIGN_ORIGIN, "foreign_origin", message)
+
+        origin = parsed_origin(scope)
+        await (self.guarded if self.valid_origin(origin) else refuse)(scope, receive, send)
+
+
+def parsed_origin(scope: Message) -> Any:
+    for name, value in scope.get("headers", []):
+        if name == b"origin":
+            return urlparse(value.decode("latin-1"))
+    return None
+
+
+def live_application(board: Board) -> Application:
+    """The ASGI application of `/ws/live/`, complete: Origin, session, login, consumer."""
+    consumer = LiveConsumer.as_asgi(board=board, seen_timeout_s=settings.OPTIONS.seen_timeout_s)
+    allowed = [*settings.ALLOWED_HOSTS, *settings.OPTIONS.allowed_origins]
+    application: Application = Origins(CookieMiddleware(SessionMiddleware(consumer)), allowed)
+    return application
+
+
+def pages_with_board(application: Application, board: Board) -> Application:
+    """Django's HTTP application, its requests carrying the board for their first paint."""
+
+    async def with_board(scope: Message, receive: Receive, send: Send) -> None:
+        await application({**scope, BOARD_KEY: board}, receive, send)
+
+    return with_board
+
+
+def board_of(request: HttpRequest) -> Board | None:
+    """The board of this process; None where there is none, as in a test's client."""
+    scope: dict[str, Any] = getattr(request, "scope", {})
+    return scope.get(BOARD_KEY)

@@ -1,0 +1,21 @@
+"""The pages and what they ask for; `project.urls` includes this at the root."""
+
+from __future__ import annotations
+
+from django.contrib.auth import views as auth
+from django.urls import path
+
+from dashboards import views
+
+urlpatterns = [
+    path("", views.fleet, name="fleet"),
+    path("devices/<str:uid>/", views.device, name="device"),
+    path("devices/<str:uid>/history/", views.history, name="history"),
+    path("devices/<str:uid>/refused/", views.refused, name="refused"),
+    path(
+        "accounts/login/",
+        auth.LoginView.as_view(redirect_authenticated_user=True),
+        name="login",
+    ),
+    path("accounts/logout/", auth.LogoutView.as_view(), name="logout"),
+]
