@@ -173,9 +173,6 @@ class Device:
     def _drop_oldest(self) -> None:
         frame = self.spool.popleft()
         self._notes.append(Dropped(self.stream, frame))
-        if self.open and frame.seq > self.sent:
-            # The next number due is gone: only a new `held` can tell the hub.
-            self.hang_up = True
 
     @property
     def in_flight(self) -> int:
@@ -199,6 +196,8 @@ class Device:
             return []
         start = self.sent + 1 - self.spool[0].seq
         if start < 0:
+            # The next number due was dropped: only a new `held` can tell the hub. Not before there
+            # is room, because a paused hub keeps whom it welcomed and may refuse who comes back.
             self.hang_up = True
             return []
         frames = list(islice(self.spool, start, start + room))

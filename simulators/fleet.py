@@ -75,6 +75,7 @@ class Fleet:
         )
         self.sessions = [Session(device, who.token, bench) for device, who in crew]
         self.interrupted = False
+        self._began_s = 0.0
         self._producing: asyncio.Task[None] | None = None
         self._answered = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -91,8 +92,7 @@ class Fleet:
         self._tasks = [loop.create_task(session.run()) for session in self.sessions]
         try:
             await self._connect()
-            began_s = loop.time()
-            self.progress.begin(began_s)
+            self.begin()
             if not self.interrupted:
                 await self._produce(produce)
             await self._drain()
@@ -109,9 +109,14 @@ class Fleet:
                 self.ledger.close()
         if stopped := self._stopped():
             self.progress.say(stopped)
-        result = self.tally.result(self.devices, began_s, ended_s)
+        result = self.tally.result(self.devices, self._began_s, ended_s)
         whole = not result["unacked"] and not result["stopped"]
         return Report(result, whole or self.interrupted)
+
+    def begin(self) -> None:
+        """Rates and the progress count from now; a producer calls it when its preparations end."""
+        self._began_s = asyncio.get_running_loop().time()
+        self.progress.begin(self._began_s)
 
     def _interrupt(self) -> None:
         if self.interrupted:

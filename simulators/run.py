@@ -74,9 +74,8 @@ async def produce(fleet: Fleet, plan: Plan) -> None:
     # What was made until now stays: the collector need not look at it again and again.
     gc.collect()
     gc.freeze()
-    began_s = loop.time()
-    offset_us = time.time_ns() // 1000 - round(began_s * 1e6)
-    fleet.progress.begin(began_s)
+    fleet.begin()
+    offset_us = time.time_ns() // 1000 - round(loop.time() * 1e6)
     if plan.rate is None:
         await _closed_loop(senders, plan, offset_us)
     else:
@@ -161,7 +160,7 @@ async def _closed_loop(senders: list[Sender], plan: Plan, offset_us: int) -> Non
 
     def fill(session: Session) -> None:
         sender, device = by_session[id(session)], session.device
-        for _ in range(device.room):
+        while device.room > 0:
             now_s = loop.time()
             sender.make(now_s, offset_us + int(now_s * 1e6))
 

@@ -153,13 +153,13 @@ class Hub:
         self.frames.append(frame)
         stored = duplicate = 0
         errors: list[dict[str, Any]] = []
-        for sample, (ts, values) in enumerate(_samples(frame)):
+        for sample, (ts, values) in enumerate(samples_of(frame)):
             for metric, value in values.items():
                 key = (connection.uid, metric, ts)
-                before = self.readings.setdefault(key, value)
-                if before is value:
+                if key not in self.readings:
+                    self.readings[key] = value
                     stored += 1
-                elif before == value:
+                elif self.readings[key] == value:
                     duplicate += 1
                 else:
                     where = {"seq": frame.get("seq"), "sample": sample, "metric": metric}
@@ -167,7 +167,7 @@ class Hub:
         return stored, duplicate, errors
 
 
-def _samples(frame: dict[str, Any]) -> list[tuple[float, dict[str, Any]]]:
+def samples_of(frame: dict[str, Any]) -> list[tuple[float, dict[str, Any]]]:
     if "columns" in frame:
         columns = dict(frame["columns"])
         times = columns.pop("ts")

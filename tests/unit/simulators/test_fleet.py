@@ -9,12 +9,13 @@ from typing import Any
 import orjson
 import pytest
 
-from simulators import Trouble
+from simulators import Trouble, replay
 from simulators.device import Device
 from simulators.fleet import Fleet, Options, Report
+from simulators.recordings import Sample
 from simulators.run import Plan, produce
 from simulators.tokens import Credential
-from tests.unit.simulators.hub import Hub, Stream, close_with, cut, on, refuse, running
+from tests.unit.simulators.hub import Hub, Stream, close_with, cut, on, refuse, running, samples_of
 
 
 @pytest.fixture
@@ -46,14 +47,12 @@ def ledger(tmp_path: Path) -> list[dict[str, Any]]:
 def reconciled(hub: Hub, tmp_path: Path) -> dict[str, int]:
     """Compare ledger and hub by the rules in `simulators.ledger`, but for rejections."""
     bodies: dict[tuple[str, str, int], str] = {}
-    device_of: dict[str, str] = {}
     settled: dict[str, int] = {}
     gone: set[tuple[str, int]] = set()
     counts = {"stored": 0, "duplicate": 0, "rejected": 0}
     for line in ledger(tmp_path):
         ((kind, fields),) = line.items()
         stream = fields["stream"]
-        device_of[stream] = fields["device"]
         match kind:
             case "frame":
                 bodies[fields["device"], stream, fields["seq"]] = fields["body"]
@@ -67,9 +66,9 @@ def reconciled(hub: Hub, tmp_path: Path) -> dict[str, int]:
     attempted, acked = set(), set()
     for (uid, stream, seq), body in bodies.items():
         frame = orjson.loads(body)
-        for sample in frame["readings"]:
-            for metric in sample["values"]:
-                reading = (uid, metric, sample["ts"])
+        for ts, values in samples_of(frame):
+            for metric in values:
+                reading = (uid, metric, ts)
                 attempted.add(reading)
                 if seq <= settled.get(stream, 0) and (stream, seq) not in gone:
                     acked.add(reading)
@@ -211,3 +210,68 @@ async def test_nobody_there_is_one_clear_sentence(hub: Hub, tmp_path: Path) -> N
     hub.url = "ws://127.0.0.1:1/ws/ingest/"
     with pytest.raises(Trouble, match=r"No hub at ws://127\.0\.0\.1:1/ws/ingest/: nothing listens"):
         await run(hub, tmp_path)
+
+
+async def play(hub: Hub, tmp_path: Path, samples: list[Sample], **how: Any) -> Report:
+    """Replay samples of the nodes `a` and `b` through devices of the same names."""
+    defaults: dict[str, Any] = {
+        "speed": None,
+        "shift_to_now": False,
+        "form": "samples",
+        "samples": 10,
+    }
+    playback = replay.Playback(**(defaults | how))
+    options = Options(url=hub.url, ledger=tmp_path / "ledger", wait_s=0, drain_s=10, quiet=True)
+    crew = [(Device(uid), Credential(uid, f"token-{uid}")) for uid in "ab"]
+
+    async def work(fleet: Fleet) -> None:
+        sessions = dict(zip("ab", fleet.sessions, strict=True))
+        await replay.produce(fleet, samples, sessions, playback)
+
+    return await Fleet(options, crew).run(work)
+
+
+def recorded(count: int) -> list[Sample]:
+    """Two nodes in turn, a sample every ten seconds, values with many digits."""
+    return [
+        Sample("ab"[i % 2], 1458031648545123 + i * 10_000_000, {"t": f"{i}.12345678901234567"})
+        for i in range(count)
+    ]
+
+
+@pytest.mark.parametrize("form", ["samples", "columns"])
+@pytest.mark.parametrize("speed", [None, 5000.0], ids=["as fast as it goes", "at a speed"])
+async def test_a_recording_arrives_whole_with_its_own_times(
+    hub: Hub, tmp_path: Path, form: str, speed: float | None
+) -> None:
+    report = await play(hub, tmp_path, recorded(101), form=form, speed=speed)
+    assert report.result["stored"] == 101
+    assert hub.readings == {
+        (s.node, "t", s.time_us / 1000): float(s.values["t"] or "") for s in recorded(101)
+    }
+
+
+async def test_a_second_replay_stores_nothing(hub: Hub, tmp_path: Path) -> None:
+    await play(hub, tmp_path, recorded(101))
+    report = await play(hub, tmp_path, recorded(101), form="columns")
+    assert (report.result["stored"], report.result["duplicate"]) == (0, 101)
+    assert reconciled(hub, tmp_path) == CLEAN
+
+
+async def test_a_clock_that_went_back_is_replayed_in_order_and_its_conflicts_told(
+    hub: Hub, tmp_path: Path
+) -> None:
+    samples = recorded(20)
+    again = [sample._replace(values={"t": "-1"}) for sample in samples[8:12]]
+    report = await play(hub, tmp_path, samples[:12] + again + samples[12:], speed=5000.0)
+    assert report.result["errors"] == {"conflict": 4}
+    assert report.result["stored"] == 20
+    assert -1 not in hub.readings.values()
+
+
+async def test_a_replay_survives_a_cut_connection(hub: Hub, tmp_path: Path) -> None:
+    hub.faults += [on(2, cut), on(-3, cut)]
+    report = await play(hub, tmp_path, recorded(101))
+    assert report.complete
+    assert len(hub.readings) == 101
+    assert report.result["duplicate"] == 0
