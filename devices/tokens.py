@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import re
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -75,17 +76,37 @@ def bearer(text: str, now: datetime) -> Bearer:
     proven = hmac.compare_digest(_digest(text), token.digest if token else _NO_DIGEST)
     if token is None or not proven:
         raise TokenRefused("token_invalid", 4401, "this token is not known to the hub")
-    if token.revoked_at is not None:
-        raise TokenRefused("token_revoked", 4403, "this token has been revoked")
-    if token.not_before is not None and now < token.not_before:
-        raise TokenRefused("token_not_yet", 4401, "this token is not valid yet")
-    if token.expires_at is not None and now >= token.expires_at:
-        raise TokenRefused("token_expired", 4401, "this token has expired")
+    if (refusal := _refusal(token, now)) is not None:
+        raise refusal
     device = token.device
-    if not device.enabled:
-        raise TokenRefused("device_disabled", 4403, "this device is disabled")
     return Bearer(device.id, token.id, device.uid, device.name, device.expected_interval_s)
 
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def refused(token_ids: Collection[int], now: datetime) -> dict[int, TokenRefused]:
+    """Which of these tokens let nobody in any longer, and why; for those who are connected."""
+    known = {
+        token.id: token
+        for token in Token.objects.select_related("device").filter(id__in=list(token_ids))
+    }
+    gone = TokenRefused("token_invalid", 4401, "this token is not known to the hub")
+    refusals = {token_id: gone for token_id in token_ids if token_id not in known}
+    for token in known.values():
+        if (refusal := _refusal(token, now)) is not None:
+            refusals[token.id] = refusal
+    return refusals
+
+
+def _refusal(token: Token, now: datetime) -> TokenRefused | None:
+    if token.revoked_at is not None:
+        return TokenRefused("token_revoked", 4403, "this token has been revoked")
+    if token.not_before is not None and now < token.not_before:
+        return TokenRefused("token_not_yet", 4401, "this token is not valid yet")
+    if token.expires_at is not None and now >= token.expires_at:
+        return TokenRefused("token_expired", 4401, "this token has expired")
+    if not token.device.enabled:
+        return TokenRefused("device_disabled", 4403, "this device is disabled")
+    return None

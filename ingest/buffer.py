@@ -79,5 +79,10 @@ class Buffer:
 
     def keep(self) -> None:
         """The lent frames go back in front, as they were."""
-        self._waiting.extendleft(reversed(self._lent))
-        self._lent.clear()
+        self.keep_only(self._lent)
+
+    def keep_only(self, rest: list[Submission]) -> None:
+        """Some of the lent frames, in their order, go back in front; the others are done with."""
+        self.readings += sum(submission.frame.readings for submission in rest)
+        self._waiting.extendleft(reversed(rest))
+        self.settle()

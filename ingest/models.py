@@ -104,6 +104,7 @@ class RefusedReading(models.Model):
     seq = models.BigIntegerField(null=True)
     sample = models.IntegerField(null=True)
     metric = models.CharField(max_length=128, blank=True)
+    count = models.IntegerField(default=1, help_text="How many readings of the sample this is.")
     code = models.CharField(max_length=32)
     message = models.CharField(max_length=300)
     value = models.CharField(max_length=200, blank=True)

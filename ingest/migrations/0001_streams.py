@@ -2,109 +2,177 @@
 
 import django.db.models.deletion
 import django.utils.timezone
-import ingest.fields
 from django.db import migrations, models
+
+import ingest.fields
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('devices', '0001_devices'),
+        ("devices", "0001_devices"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Reading',
+            name="Reading",
             fields=[
-                ('pk', models.CompositePrimaryKey('series_id', 'time', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('time', ingest.fields.InstantField()),
-                ('value', models.FloatField()),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "series_id",
+                        "time",
+                        blank=True,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("time", ingest.fields.InstantField()),
+                ("value", models.FloatField()),
             ],
             options={
-                'db_table': 'ingest_reading',
-                'managed': False,
+                "db_table": "ingest_reading",
+                "managed": False,
             },
         ),
         migrations.CreateModel(
-            name='Rollup',
+            name="Rollup",
             fields=[
-                ('pk', models.CompositePrimaryKey('series_id', 'step_s', 'start', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('step_s', models.IntegerField()),
-                ('start', ingest.fields.InstantField()),
-                ('count', models.BigIntegerField()),
-                ('sum', models.FloatField()),
-                ('min', models.FloatField()),
-                ('max', models.FloatField()),
-                ('first', models.FloatField()),
-                ('first_time', ingest.fields.InstantField()),
-                ('last', models.FloatField()),
-                ('last_time', ingest.fields.InstantField()),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "series_id",
+                        "step_s",
+                        "start",
+                        blank=True,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("step_s", models.IntegerField()),
+                ("start", ingest.fields.InstantField()),
+                ("count", models.BigIntegerField()),
+                ("sum", models.FloatField()),
+                ("min", models.FloatField()),
+                ("max", models.FloatField()),
+                ("first", models.FloatField()),
+                ("first_time", ingest.fields.InstantField()),
+                ("last", models.FloatField()),
+                ("last_time", ingest.fields.InstantField()),
             ],
             options={
-                'db_table': 'ingest_rollup',
-                'managed': False,
+                "db_table": "ingest_rollup",
+                "managed": False,
             },
         ),
         migrations.CreateModel(
-            name='TextReading',
+            name="TextReading",
             fields=[
-                ('pk', models.CompositePrimaryKey('series_id', 'time', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('time', ingest.fields.InstantField()),
-                ('value', models.TextField()),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "series_id",
+                        "time",
+                        blank=True,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("time", ingest.fields.InstantField()),
+                ("value", models.TextField()),
             ],
             options={
-                'db_table': 'ingest_textreading',
-                'managed': False,
+                "db_table": "ingest_textreading",
+                "managed": False,
             },
         ),
         migrations.CreateModel(
-            name='LineState',
+            name="LineState",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('sealing_from', ingest.fields.InstantField()),
-                ('sealing_to', ingest.fields.InstantField()),
-                ('sealing_series', models.BigIntegerField(default=0)),
-                ('catalogue', models.BigIntegerField(default=0)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("sealing_from", ingest.fields.InstantField()),
+                ("sealing_to", ingest.fields.InstantField()),
+                ("sealing_series", models.BigIntegerField(default=0)),
+                ("catalogue", models.BigIntegerField(default=0)),
             ],
             options={
-                'db_table': 'ingest_linestate',
+                "db_table": "ingest_linestate",
             },
         ),
         migrations.CreateModel(
-            name='RefusedReading',
+            name="RefusedReading",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('received_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('seq', models.BigIntegerField(null=True)),
-                ('sample', models.IntegerField(null=True)),
-                ('metric', models.CharField(blank=True, max_length=128)),
-                ('code', models.CharField(max_length=32)),
-                ('message', models.CharField(max_length=300)),
-                ('value', models.CharField(blank=True, max_length=200)),
-                ('device', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='refused', to='devices.device')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("received_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("seq", models.BigIntegerField(null=True)),
+                ("sample", models.IntegerField(null=True)),
+                ("metric", models.CharField(blank=True, max_length=128)),
+                (
+                    "count",
+                    models.IntegerField(
+                        default=1, help_text="How many readings of the sample this is."
+                    ),
+                ),
+                ("code", models.CharField(max_length=32)),
+                ("message", models.CharField(max_length=300)),
+                ("value", models.CharField(blank=True, max_length=200)),
+                (
+                    "device",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="refused",
+                        to="devices.device",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-id'],
+                "ordering": ["-id"],
             },
         ),
         migrations.CreateModel(
-            name='Stream',
+            name="Stream",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=64)),
-                ('epoch', models.BigIntegerField()),
-                ('committed', models.BigIntegerField(default=0)),
-                ('lost', models.BigIntegerField(default=0)),
-                ('stored', models.BigIntegerField(default=0)),
-                ('duplicate', models.BigIntegerField(default=0)),
-                ('rejected', models.BigIntegerField(default=0)),
-                ('used_at', ingest.fields.InstantField()),
-                ('device', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='streams', to='devices.device')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=64)),
+                ("epoch", models.BigIntegerField()),
+                ("committed", models.BigIntegerField(default=0)),
+                ("lost", models.BigIntegerField(default=0)),
+                ("stored", models.BigIntegerField(default=0)),
+                ("duplicate", models.BigIntegerField(default=0)),
+                ("rejected", models.BigIntegerField(default=0)),
+                ("used_at", ingest.fields.InstantField()),
+                (
+                    "device",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="streams",
+                        to="devices.device",
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('device', 'name'), name='stream_natural_key')],
+                "constraints": [
+                    models.UniqueConstraint(fields=("device", "name"), name="stream_natural_key")
+                ],
             },
         ),
     ]

@@ -1,0 +1,105 @@
+"""Who is let in, and who is shown out: tokens are asked for in a thread of their own.
+
+Once a connection, never for a frame. Revocation is polled, so it works with the channel layer
+gone, and in every hub process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Protocol, TypeVar
+
+from django.db import DatabaseError, close_old_connections
+
+from devices import tokens
+from devices.tokens import Bearer, TokenRefused
+
+logger = logging.getLogger(__name__)
+
+
+T = TypeVar("T")
+
+
+class Unavailable(Exception):
+    """The database cannot be asked now."""
+
+
+class Guest(Protocol):
+    """A connection that was let in with a token."""
+
+    bearer: Bearer | None
+
+    def show_out(self, refusal: TokenRefused) -> None:
+        """Close: its token lets nobody in any longer. Called on the event loop."""
+
+
+class Gate:
+    """Asks for tokens in one thread, and every `interval_s` whether those inside still hold."""
+
+    def __init__(
+        self, interval_s: float, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._interval_s = interval_s
+        self._now = now
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="weir-gate")
+        self._guests: dict[int, set[Guest]] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._watch(), name="weir-gate")
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    async def admit(self, token: str) -> Bearer:
+        """Whom the token lets in. Raises TokenRefused or Unavailable."""
+        return await self._ask(lambda: tokens.bearer(token, self._now()))
+
+    def enter(self, guest: Guest) -> None:
+        assert guest.bearer is not None
+        self._guests.setdefault(guest.bearer.token_id, set()).add(guest)
+
+    def leave(self, guest: Guest) -> None:
+        if guest.bearer is None:
+            return
+        guests = self._guests.get(guest.bearer.token_id, set())
+        guests.discard(guest)
+        if not guests:
+            self._guests.pop(guest.bearer.token_id, None)
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(self._interval_s)
+            try:
+                await self.look()
+            except Unavailable:
+                continue  # our trouble closes nobody
+            except Exception:
+                logger.exception("a bug in the watch for revoked tokens; it goes on")
+
+    async def look(self) -> None:
+        """Show out whoever's token no longer lets in. Raises Unavailable."""
+        inside = list(self._guests)
+        for start in range(0, len(inside), 500):
+            some = inside[start : start + 500]
+            refusals = await self._ask(lambda some=some: tokens.refused(some, self._now()))
+            for token_id, refusal in refusals.items():
+                for guest in list(self._guests.get(token_id, ())):
+                    guest.show_out(refusal)
+
+    async def _ask(self, question: Callable[[], T]) -> T:
+        def asked() -> T:
+            close_old_connections()
+            try:
+                return question()
+            except DatabaseError as error:
+                raise Unavailable(str(error)) from error
+
+        return await asyncio.get_running_loop().run_in_executor(self._executor, asked)

@@ -1,0 +1,169 @@
+"""Tells dashboards what was stored: one summary an interval, to a group of the channel layer.
+
+Best effort, after the ack. The latest value wins, so what is not yet told is merged, never queued;
+a summary that is lost is made good by the next. It knows nothing of those who listen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+import orjson
+
+from devices.tokens import Bearer
+from ingest.reading import Run
+from ingest.storage import Outcome
+
+logger = logging.getLogger(__name__)
+
+GROUP: Final = "live"
+SEND_TIMEOUT_S: Final = 5.0  # a layer that hangs longer is as good as gone
+
+
+class ChannelLayer(Protocol):
+    """The part of a channel layer that the relay uses."""
+
+    async def group_send(self, group: str, message: dict[str, Any]) -> None: ...
+
+
+class Presence:
+    """What there is to tell of one device."""
+
+    __slots__ = ("counts", "fresh", "name", "seen_ms", "uid")
+
+    def __init__(self, bearer: Bearer) -> None:
+        self.uid = bearer.uid
+        self.name = bearer.name
+        self.seen_ms = 0
+        self.fresh: dict[str, tuple[int, Any]] = {}
+        self.counts = [0, 0, 0]
+
+    def summary(self) -> dict[str, Any]:
+        stored, duplicate, rejected = self.counts
+        return {
+            "uid": self.uid,
+            "name": self.name,
+            "seen": self.seen_ms,
+            "values": {m: [at_us / 1_000, value] for m, (at_us, value) in self.fresh.items()},
+            "counts": {"stored": stored, "duplicate": duplicate, "rejected": rejected},
+        }
+
+
+class Relay:
+    """Merges what was committed and sends it on. All but `stop` on the event loop."""
+
+    def __init__(
+        self, layer: ChannelLayer | None, hub: str, interval_s: float, now_ms: Callable[[], int]
+    ) -> None:
+        self.interval_s = interval_s
+        self.sent = 0
+        self.dropped = 0  # summaries that the layer did not take
+        self._layer = layer
+        self._hub = hub
+        self._now_ms = now_ms
+        self._presences: dict[int, Presence] = {}
+        self._changed: set[int] = set()
+        self._failing = False
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._run(), name="weir-relay")
+
+    async def stop(self) -> None:
+        """Tell what is left, and end."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            await self.tell()
+
+    def note(self, outcome: Outcome) -> None:
+        """Merge a committed batch. The latest by reading time stays, whenever it came."""
+        now_ms = self._now_ms()
+        for submission in outcome.written:
+            fresh = self._presence(submission.connection.bearer, now_ms).fresh
+            for run in submission.frame.runs:
+                unstored = outcome.unstored.get(id(run))
+                latest = _latest(run) if unstored is None else _latest_stored(run, unstored)
+                if latest is not None and (
+                    run.metric not in fresh or latest[0] >= fresh[run.metric][0]
+                ):
+                    fresh[run.metric] = latest
+        for settlement in outcome.settlements:
+            if not settlement.fenced:
+                counts = self._presence(settlement.connection.bearer, now_ms).counts
+                counts[0] += settlement.stored
+                counts[1] += settlement.duplicate
+                counts[2] += settlement.rejected
+
+    def _presence(self, bearer: Bearer, now_ms: int) -> Presence:
+        presence = self._presences.get(bearer.device_id)
+        if presence is None:
+            presence = self._presences[bearer.device_id] = Presence(bearer)
+        presence.seen_ms = now_ms
+        self._changed.add(bearer.device_id)
+        return presence
+
+    async def tell(self) -> None:
+        """Send one summary of what changed, encoded once; empty, it says the hub is alive."""
+        if self._layer is None:
+            return
+        changed, self._changed = self._changed, set()
+        presences = [self._presences[device_id] for device_id in changed]
+        body = orjson.dumps([presence.summary() for presence in presences]).decode()
+        told = [presence.fresh for presence in presences]
+        for presence in presences:
+            presence.fresh = {}
+        message = {"type": "live.summary", "hub": self._hub, "at": self._now_ms(), "body": body}
+        try:
+            await asyncio.wait_for(self._layer.group_send(GROUP, message), SEND_TIMEOUT_S)
+        except Exception as error:
+            self._missed(changed, told, error)
+        else:
+            self.sent += 1
+            if self._failing:
+                logger.info("the channel layer takes summaries again")
+            self._failing = False
+
+    def _missed(
+        self, changed: set[int], told: list[dict[str, tuple[int, Any]]], error: Exception
+    ) -> None:
+        """What was not told is told with the next summary, unless something later came meanwhile."""
+        self.dropped += 1
+        if not self._failing:
+            logger.warning("the channel layer takes no summary, dashboards are stale: %r", error)
+        self._failing = True
+        for device_id, fresh in zip(changed, told, strict=True):
+            presence = self._presences[device_id]
+            for metric, latest in fresh.items():
+                if metric not in presence.fresh or presence.fresh[metric][0] < latest[0]:
+                    presence.fresh[metric] = latest
+        self._changed |= changed
+
+    async def _run(self) -> None:
+        due = time.monotonic()
+        while True:
+            due = max(due + self.interval_s, time.monotonic())
+            await asyncio.sleep(due - time.monotonic())
+            await self.tell()
+
+
+def _latest(run: Run) -> tuple[int, Any]:
+    times_us = run.times_us
+    if len(times_us) == 1:
+        return times_us[0], run.values[0]
+    at_us = max(times_us)
+    return at_us, run.values[times_us.index(at_us)]
+
+
+def _latest_stored(run: Run, unstored: set[int]) -> tuple[int, Any] | None:
+    """As `_latest`, of what was stored; none where all of the run was refused (an empty set)."""
+    stored = [
+        (at_us, value)
+        for i, (at_us, value) in enumerate(zip(run.times_us, run.values, strict=True))
+        if unstored and i not in unstored
+    ]
+    return max(stored, key=lambda reading: reading[0], default=None)

@@ -1,0 +1,207 @@
+"""What the writer asks of a database, and what it is told: one contract for both engines.
+
+`transaction` writes a batch, step by step, the same for both; `sqlite` and `postgres` are the
+engines it drives. An engine belongs to the thread that opened it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from ingest.buffer import Submission
+from ingest.reading import Refusal, Run
+from ingest.session import Hello, Opened
+
+Row = tuple[int, int, Any]  # (time in µs, series id, value), as every engine takes readings
+
+
+class Trouble(Exception):
+    """The database could not do it now: nothing was committed, the same may succeed later."""
+
+
+class OutcomeUnknown(Trouble):
+    """The connection broke while COMMIT was under way: it happened, or it did not."""
+
+
+class Poison(Exception):
+    """The database refuses what it was given, and would refuse it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watermark:
+    """How far sealing has come, and the count of changes that void what is remembered of series.
+
+    A reading of series `s` is late where it lies before `until(s)`: it is in its rollups already.
+    """
+
+    from_us: int
+    to_us: int
+    series_id: int
+    catalogue: int
+
+    def until(self, series_id: int) -> int:
+        return self.to_us if series_id <= self.series_id else self.from_us
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to move a stream from `first - 1` to `last`: the batch's frames of one connection."""
+
+    stream_id: int
+    epoch: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What a batch adds to a stream it moves."""
+
+    claim: Claim
+    stored: int
+    duplicate: int
+    rejected: int
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedRow:
+    """A refusal to keep for people."""
+
+    device_id: int
+    received_us: int
+    seq: int
+    refusal: Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRequest:
+    """A `hello` of an authenticated device. `key` is only handed back."""
+
+    key: Any
+    device_id: int
+    hello: Hello
+
+
+@dataclass(frozen=True, slots=True)
+class StreamReused:
+    """The name was used before: the hub has committed more than the device ever sent under it."""
+
+    committed: int
+
+
+class StreamLocked:
+    """Another hub's batch still holds the stream: ask again."""
+
+
+StreamAnswer = Opened | StreamReused | StreamLocked
+
+
+@dataclass(slots=True)
+class Settlement:
+    """What became of one connection's frames in a committed batch, through frame `through`.
+
+    `fenced`: the stream was taken over, nothing of these frames was stored, and they are not acked.
+    """
+
+    connection: Any
+    through: int = 0
+    stored: int = 0
+    duplicate: int = 0
+    rejected: int = 0
+    readings: int = 0
+    fenced: bool = False
+    refusals: list[tuple[int, Refusal]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """A committed batch: its settlements, and which of its readings were not stored as sent.
+
+    `unstored` maps `id(run)` to positions in that run; empty means the whole run.
+    """
+
+    settlements: list[Settlement]
+    written: Sequence[Submission]
+    unstored: dict[int, set[int]] = field(default_factory=dict)
+
+
+class Engine(Protocol):
+    """A database as `transaction` drives it. Every call may raise Trouble; inserts may raise Poison."""
+
+    def begin(self, stream_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
+        """Open the batch's transaction and lock the streams, in id order: (epoch, committed) by id."""
+
+    def watermark(self) -> Watermark:
+        """As it stands now, and stays until this transaction ends."""
+
+    def series(self, device_ids: Sequence[int]) -> list[tuple[int, str, int, int]]:
+        """(device id, metric, series id, kind) of every series of these devices."""
+
+    def add_series(self, wanted: Sequence[tuple[int, str, int]]) -> None:
+        """Make series of (device id, metric, kind) where there are none, and the device still is."""
+
+    def insert(
+        self, rows: list[Row], late: list[Row]
+    ) -> tuple[list[tuple[int, Any]], list[tuple[int, Any]]]:
+        """Store numbers; for each of the two lists, (index, value stored before) of rows not new.
+
+        `late` rows are folded into their rollups.
+        """
+
+    def insert_texts(self, rows: list[Row]) -> list[tuple[int, Any]]:
+        """Store texts; (index, value stored before) of rows that were not new."""
+
+    def move_streams(self, counts: Sequence[Counts], now_us: int) -> None:
+        """Move locked streams to their claims' last frames and add the counts."""
+
+    def keep_refused(self, rows: Sequence[RefusedRow], kept_per_device: int) -> None:
+        """Keep refusals; the oldest of a device make room."""
+
+    def touch(self, device_ids: Sequence[int], token_ids: Sequence[int], now_us: int) -> None:
+        """Note when devices were last seen and tokens last used."""
+
+    def commit(self) -> None:
+        """Make it durable. Raises OutcomeUnknown where no answer came."""
+
+    def rollback(self) -> None:
+        """Undo the transaction, if one is open. Never raises."""
+
+    def happened(self, claims: Sequence[Claim]) -> bool:
+        """Whether the batch with these claims was committed, after its outcome was unknown."""
+
+    def open_streams(
+        self, requests: Sequence[StreamRequest], kept_per_device: int, now_us: int
+    ) -> list[StreamAnswer]:
+        """Answer hellos in one committed transaction, in their order."""
+
+    def seal(self, before_us: int) -> bool:
+        """Seal one slice of what is older than `before_us`; True where more is due."""
+
+    def ping(self) -> None:
+        """Raise Trouble where the database does not answer."""
+
+    def close(self) -> None:
+        """Let go of the connection."""
+
+
+__all__ = [
+    "Claim",
+    "Counts",
+    "Engine",
+    "Outcome",
+    "OutcomeUnknown",
+    "Poison",
+    "RefusedRow",
+    "Row",
+    "Run",
+    "Settlement",
+    "StreamAnswer",
+    "StreamLocked",
+    "StreamRequest",
+    "StreamReused",
+    "Submission",
+    "Trouble",
+    "Watermark",
+]

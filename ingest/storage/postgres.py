@@ -1,0 +1,6 @@
+"""The PostgreSQL engine (in the making)."""
+
+
+class PostgresEngine:
+    def __init__(self, *a):
+        raise NotImplementedError

@@ -1,0 +1,336 @@
+"""The SQLite engine: one file, one writer, an fsync before each commit returns.
+
+Rows go in by statements of many rows: a step of SQLite lets go of Python's lock, and taking it
+back waits for whatever else runs, so it is done once for a thousand rows and not for each.
+Sealing is in `sqlite_sealing`.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from itertools import chain
+from pathlib import Path
+from typing import Any, Final
+
+from ingest.session import Opened
+from ingest.storage import (
+    Claim,
+    Counts,
+    Poison,
+    RefusedRow,
+    Row,
+    StreamAnswer,
+    StreamRequest,
+    StreamReused,
+    Trouble,
+    Watermark,
+)
+from ingest.storage.sqlite_sealing import Sealing, fold
+
+CHUNK_ROWS: Final = 1_000  # of one statement; three parameters a row, of the 32,766 SQLite takes
+_VALUES: Final = ",".join(["(?,?,?)"] * CHUNK_ROWS)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+PRAGMAS: Final = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",  # the commit is on disk when it returns: the promise
+    "PRAGMA busy_timeout=5000",  # the admin may hold the lock
+    "PRAGMA foreign_keys=ON",
+    "PRAGMA cache_size=-65536",
+    "PRAGMA temp_store=MEMORY",
+    "PRAGMA wal_autocheckpoint=4000",
+)
+
+
+class SqliteEngine:
+    """See `Engine`. Opens the database at `path`, which migrations have made."""
+
+    def __init__(
+        self, path: Path | str, slice_readings: int = 40_000, unit_readings: int = 160_000
+    ) -> None:
+        self._path = str(path)
+        self._open: sqlite3.Connection | None = None
+        self._sealing = Sealing(slice_readings, unit_readings)
+
+    @property
+    def _db(self) -> sqlite3.Connection:
+        if self._open is None:
+            with _told():
+                self._open = sqlite3.connect(
+                    f"file:{self._path}?mode=rw",
+                    uri=True,
+                    isolation_level=None,
+                    check_same_thread=False,
+                    cached_statements=256,
+                )
+                for pragma in PRAGMAS:
+                    self._open.execute(pragma).fetchall()
+        return self._open
+
+    def begin(self, stream_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
+        with _told():
+            db = self._db
+            db.execute("BEGIN IMMEDIATE")  # the lock of all: no stream moves but in here
+            held: dict[int, tuple[int, int]] = {}
+            for some in _slices(stream_ids):
+                for stream_id, epoch, committed in db.execute(
+                    f"SELECT id, epoch, committed FROM ingest_stream WHERE id IN ({_marks(some)})",
+                    some,
+                ):
+                    held[stream_id] = (epoch, committed)
+            return held
+
+    def watermark(self) -> Watermark:
+        with _told():
+            return read_watermark(self._db)
+
+    def series(self, device_ids: Sequence[int]) -> list[tuple[int, str, int, int]]:
+        found: list[tuple[int, str, int, int]] = []
+        with _told():
+            for some in _slices(device_ids):
+                found += self._db.execute(
+                    "SELECT device_id, metric, id, kind FROM devices_series"
+                    f" WHERE device_id IN ({_marks(some)})",
+                    some,
+                )
+        return found
+
+    def add_series(self, wanted: Sequence[tuple[int, str, int]]) -> None:
+        now = _django_time(datetime.now(UTC))
+        with _told():
+            self._db.executemany(
+                "INSERT OR IGNORE INTO devices_series (device_id, metric, kind, created_at)"
+                " SELECT id, ?, ?, ? FROM devices_device WHERE id = ?",
+                [(metric, kind, now, device_id) for device_id, metric, kind in wanted],
+            )
+
+    def insert(
+        self, rows: list[Row], late: list[Row]
+    ) -> tuple[list[tuple[int, Any]], list[tuple[int, Any]]]:
+        with _told():
+            known = self._insert("ingest_recent", rows)
+            known_late = self._insert("ingest_sealed", late)
+            if len(known_late) < len(late):
+                old = {index for index, _ in known_late}
+                fold(self._db, [row for index, row in enumerate(late) if index not in old])
+            return known, known_late
+
+    def insert_texts(self, rows: list[Row]) -> list[tuple[int, Any]]:
+        with _told():
+            return self._insert("ingest_textreading", rows)
+
+    def _insert(self, table: str, rows: list[Row]) -> list[tuple[int, Any]]:
+        """Insert in chunks; a chunk of which some rows were known is done again, row by row."""
+        db = self._db
+        insert = f"INSERT OR IGNORE INTO {table} (time, series_id, value) VALUES "
+        known: list[tuple[int, Any]] = []
+        for start in range(0, len(rows), CHUNK_ROWS):
+            chunk = rows[start : start + CHUNK_ROWS]
+            values = _VALUES if len(chunk) == CHUNK_ROWS else ",".join(["(?,?,?)"] * len(chunk))
+            db.execute("SAVEPOINT chunk")
+            inserted = db.execute(insert + values, tuple(chain.from_iterable(chunk))).rowcount
+            if inserted < len(chunk):
+                db.execute("ROLLBACK TO chunk")
+                known += self._insert_singly(table, chunk, start)
+            db.execute("RELEASE chunk")
+        return known
+
+    def _insert_singly(self, table: str, chunk: list[Row], start: int) -> list[tuple[int, Any]]:
+        """Insert a chunk whose rows are not all new; which were not shows in the count of changes."""
+        db = self._db
+        old: list[int] = []
+
+        def traced() -> Iterator[Row]:
+            changes = db.total_changes
+            for position, row in enumerate(chunk):
+                yield row  # `executemany` asks for the next row when this one is done
+                if db.total_changes == changes:
+                    old.append(position)
+                else:
+                    changes += 1
+
+        db.executemany(
+            f"INSERT OR IGNORE INTO {table} (time, series_id, value) VALUES (?,?,?)", traced()
+        )
+        select = f"SELECT value FROM {table} WHERE time = ? AND series_id = ?"
+        return [
+            (start + position, db.execute(select, chunk[position][:2]).fetchone()[0])
+            for position in old
+        ]
+
+    def move_streams(self, counts: Sequence[Counts], now_us: int) -> None:
+        with _told():
+            self._db.executemany(
+                "UPDATE ingest_stream SET committed = ?, stored = stored + ?,"
+                " duplicate = duplicate + ?, rejected = rejected + ?, used_at = ? WHERE id = ?",
+                [
+                    (c.claim.last, c.stored, c.duplicate, c.rejected, now_us, c.claim.stream_id)
+                    for c in counts
+                ],
+            )
+
+    def keep_refused(self, rows: Sequence[RefusedRow], kept_per_device: int) -> None:
+        with _told():
+            self._db.executemany(
+                "INSERT INTO ingest_refusedreading"
+                " (device_id, received_at, seq, sample, metric, count, code, message, value)"
+                " VALUES (?,?,?,?,?,?,?,?,?)",
+                [
+                    (
+                        row.device_id,
+                        _django_time(_EPOCH + timedelta(microseconds=row.received_us)),
+                        row.seq,
+                        row.refusal.sample,
+                        row.refusal.metric or "",
+                        row.refusal.count,
+                        row.refusal.code,
+                        row.refusal.message[:300],
+                        row.refusal.value,
+                    )
+                    for row in rows
+                ],
+            )
+            self._db.executemany(
+                "DELETE FROM ingest_refusedreading WHERE device_id = :device AND id <= ("
+                " SELECT id FROM ingest_refusedreading WHERE device_id = :device"
+                " ORDER BY id DESC LIMIT 1 OFFSET :kept)",
+                [
+                    {"device": device_id, "kept": kept_per_device}
+                    for device_id in {row.device_id for row in rows}
+                ],
+            )
+
+    def touch(self, device_ids: Sequence[int], token_ids: Sequence[int], now_us: int) -> None:
+        now = _django_time(_EPOCH + timedelta(microseconds=now_us))
+        with _told():
+            self._db.executemany(
+                "UPDATE devices_device SET last_seen_at = ? WHERE id = ?",
+                [(now, d) for d in device_ids],
+            )
+            self._db.executemany(
+                "UPDATE devices_token SET last_used_at = ? WHERE id = ?",
+                [(now, t) for t in token_ids],
+            )
+
+    def commit(self) -> None:
+        with _told():
+            self._db.execute("COMMIT")
+
+    def rollback(self) -> None:
+        """Where even that fails, the connection goes, and what was open with it."""
+        if self._open is None:
+            return
+        try:
+            if self._open.in_transaction:
+                self._open.execute("ROLLBACK")
+        except sqlite3.Error:
+            self.close()
+
+    def happened(self, claims: Sequence[Claim]) -> bool:
+        raise AssertionError("a COMMIT in this process has an answer")
+
+    def open_streams(
+        self, requests: Sequence[StreamRequest], kept_per_device: int, now_us: int
+    ) -> list[StreamAnswer]:
+        try:
+            with _told():
+                self._db.execute("BEGIN IMMEDIATE")
+                answers = [
+                    self._open_stream(request, kept_per_device, now_us) for request in requests
+                ]
+                self._db.execute("COMMIT")
+                return answers
+        except BaseException:
+            self.rollback()
+            raise
+
+    def _open_stream(
+        self, request: StreamRequest, kept_per_device: int, now_us: int
+    ) -> StreamAnswer:
+        db, hello, device_id = self._db, request.hello, request.device_id
+        row = db.execute(
+            "SELECT committed FROM ingest_stream WHERE device_id = ? AND name = ?",
+            (device_id, hello.stream),
+        ).fetchone()
+        if row is None:
+            db.execute(
+                "INSERT INTO ingest_stream (device_id, name, epoch, committed, lost, stored,"
+                " duplicate, rejected, used_at) VALUES (?, ?, 0, 0, 0, 0, 0, 0, ?)",
+                (device_id, hello.stream, now_us),
+            )
+            db.execute(
+                "DELETE FROM ingest_stream WHERE device_id = ? AND id NOT IN (SELECT id FROM"
+                " ingest_stream WHERE device_id = ? ORDER BY used_at DESC, id DESC LIMIT ?)",
+                (device_id, device_id, kept_per_device),
+            )
+        elif hello.last < row[0]:
+            return StreamReused(row[0])
+        moved = db.execute(
+            "UPDATE ingest_stream SET epoch = ?, lost = lost + max(0, ? - committed),"
+            " committed = max(committed, ?), used_at = ? WHERE device_id = ? AND name = ?"
+            " RETURNING id, epoch, name, committed, lost, stored, duplicate, rejected",
+            (
+                secrets.randbits(63),
+                hello.first - 1,
+                hello.first - 1,
+                now_us,
+                device_id,
+                hello.stream,
+            ),
+        ).fetchone()
+        return Opened(*moved)
+
+    def seal(self, before_us: int) -> bool:
+        try:
+            with _told():
+                return self._sealing.step(self._db, before_us)
+        except BaseException:
+            self.rollback()
+            raise
+
+    def ping(self) -> None:
+        with _told():
+            self._db.execute("SELECT 1 FROM ingest_linestate").fetchone()
+
+    def close(self) -> None:
+        if self._open is not None:
+            self._open.close()
+            self._open = None
+
+
+def read_watermark(db: sqlite3.Connection) -> Watermark:
+    row = db.execute(
+        "SELECT sealing_from, sealing_to, sealing_series, catalogue FROM ingest_linestate WHERE id = 1"
+    ).fetchone()
+    if row is None:
+        raise Trouble("the database has no line state: run `manage.py migrate`")
+    return Watermark(*row)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """SQLite's errors in the contract's words."""
+    try:
+        yield
+    except (sqlite3.DataError, sqlite3.IntegrityError, OverflowError, UnicodeError) as error:
+        raise Poison(str(error)) from error
+    except sqlite3.Error as error:
+        raise Trouble(str(error)) from error
+
+
+def _slices(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    for start in range(0, len(ids), CHUNK_ROWS):
+        yield ids[start : start + CHUNK_ROWS]
+
+
+def _marks(some: Sequence[int]) -> str:
+    return ",".join("?" * len(some))
+
+
+def _django_time(moment: datetime) -> str:
+    """As Django's DateTimeField keeps a moment in SQLite."""
+    return moment.replace(tzinfo=None).isoformat(" ", "microseconds")

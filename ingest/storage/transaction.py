@@ -1,0 +1,327 @@
+"""Writes a batch in one transaction, the same way on either engine:
+
+    lock the streams ▶ fence who was taken over ▶ watermark ▶ series ▶ insert ▶ fold late
+      ▶ move the streams ▶ keep refusals ▶ commit
+
+What it remembers between batches (series ids) it learned from committed transactions only: SQLite
+gives the id of a rolled-back row out again, to another series.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import repeat
+from typing import Any, Final
+
+from ingest.reading import TEXT, Code, Frame, Refusal, Run
+from ingest.storage import (
+    Claim,
+    Counts,
+    Engine,
+    Outcome,
+    OutcomeUnknown,
+    Poison,
+    RefusedRow,
+    Row,
+    Settlement,
+    Submission,
+    Watermark,
+)
+
+TOUCH_INTERVAL_US: Final = 60_000_000  # last seen and last used are written at most this often
+DEVICES_REMEMBERED: Final = 100_000  # beyond it all series are forgotten, and learned again
+
+SeriesByMetric = dict[str, tuple[int, int]]  # metric → (series id, kind)
+
+
+class Segments:
+    """Rows of one insert, and the run each stretch of them came from."""
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+        self.starts: list[int] = []
+        self.sources: list[tuple[Settlement, Submission, Run, int]] = []
+
+    def add(self, settlement: Settlement, submission: Submission, run: Run, series_id: int) -> None:
+        self.starts.append(len(self.rows))
+        self.sources.append((settlement, submission, run, 0))
+        self.rows.extend(zip(run.times_us, repeat(series_id), run.values))
+
+    def add_one(
+        self,
+        settlement: Settlement,
+        submission: Submission,
+        run: Run,
+        series_id: int,
+        position: int,
+    ) -> None:
+        self.starts.append(len(self.rows))
+        self.sources.append((settlement, submission, run, position))
+        self.rows.append((run.times_us[position], series_id, run.values[position]))
+
+    def source(self, index: int) -> tuple[Settlement, Submission, Run, int]:
+        """Whose row it is, and its position in the run."""
+        stretch = bisect_right(self.starts, index) - 1
+        settlement, submission, run, position = self.sources[stretch]
+        return settlement, submission, run, position + index - self.starts[stretch]
+
+
+@dataclass(slots=True)
+class Draft:
+    """A batch written but not yet committed, and what to remember once it is."""
+
+    outcome: Outcome
+    claims: list[Claim]
+    learned: dict[int, SeriesByMetric]
+    touched: list[tuple[bool, int]]
+
+
+class Transactions:
+    """The batches of one writer on one engine, and what it remembers between them."""
+
+    def __init__(self, engine: Engine, refused_kept: int) -> None:
+        self.engine = engine
+        self.refused_kept = refused_kept
+        self._series: dict[int, SeriesByMetric] = {}
+        self._catalogue = -1
+        self._touched_us: dict[tuple[bool, int], int] = {}
+        self._uncertain: Draft | None = None
+
+    def write(self, batch: Sequence[Submission], now_us: int) -> Outcome:
+        """Commit a batch. Raises Trouble (nothing is committed), OutcomeUnknown or Poison."""
+        try:
+            draft = self._write(batch, now_us)
+        except BaseException:
+            self.engine.rollback()
+            raise
+        try:
+            self.engine.commit()
+        except OutcomeUnknown:
+            self._uncertain = draft
+            raise
+        except BaseException:
+            self.engine.rollback()
+            raise
+        self._series.update(draft.learned)
+        self._touched_us.update((key, now_us) for key in draft.touched)
+        return draft.outcome
+
+    def takes(self, submission: Submission, reading: tuple[Run, int]) -> bool:
+        """Whether the database takes this one reading; nothing is stored. Raises Trouble."""
+        run, i = reading
+        alone = Run(run.metric, run.kind, [run.times_us[i]], [run.values[i]], [run.samples[i]])  # type: ignore[arg-type]
+        frame = Frame([alone], readings=1)
+        try:
+            self._write([replace(submission, frame=frame, stream_id=None)], submission.received_us)
+        except Poison:
+            return False
+        finally:
+            self.engine.rollback()
+        return True
+
+    def resolve(self) -> Outcome | None:
+        """After OutcomeUnknown: the outcome if the batch was committed, else None. Raises Trouble.
+
+        A batch of plain frames alone tells no tale; written again, its readings are duplicates.
+        """
+        assert self._uncertain is not None
+        draft = self._uncertain
+        happened = bool(draft.claims) and self.engine.happened(draft.claims)
+        self._uncertain = None
+        return draft.outcome if happened else None
+
+    def _write(self, batch: Sequence[Submission], now_us: int) -> Draft:
+        engine = self.engine
+        settlements = _by_connection(batch)
+        claims = _claims(batch)
+        held = engine.begin(sorted({claim.stream_id for claim in claims.values()}))
+        for connection, claim in claims.items():
+            if held.get(claim.stream_id) != (claim.epoch, claim.first - 1):
+                settlements[connection].fenced = True
+        live = [s for s in batch if not settlements[id(s.connection)].fenced]
+        watermark = engine.watermark()
+        series, learned = self._resolve_series(live, watermark)
+        outcome = Outcome(list(settlements.values()), live)
+        self._insert(live, settlements, series, watermark, outcome)
+        _refuse_what_was_never_stored(live, settlements)
+        moved = [
+            Counts(claim, s.stored, s.duplicate, s.rejected)
+            for connection, claim in claims.items()
+            if not (s := settlements[connection]).fenced
+        ]
+        engine.move_streams(moved, now_us)
+        self._keep_refused(live, settlements, now_us)
+        touched = self._touch(live, now_us)
+        return Draft(outcome, [counts.claim for counts in moved], learned, touched)
+
+    def _resolve_series(
+        self, live: Sequence[Submission], watermark: Watermark
+    ) -> tuple[dict[int, SeriesByMetric], dict[int, SeriesByMetric]]:
+        """The series of every device in the batch, and which of them are news, if this commits."""
+        if watermark.catalogue != self._catalogue or len(self._series) > DEVICES_REMEMBERED:
+            self._series.clear()
+            self._catalogue = watermark.catalogue
+        wanted: dict[tuple[int, str], int] = {}
+        for submission in live:
+            known = self._series.get(submission.device_id, {})
+            for run in submission.frame.runs:
+                if run.metric not in known:
+                    wanted.setdefault((submission.device_id, run.metric), run.kind)
+        if not wanted:
+            return self._series, {}
+        device_ids = sorted({device_id for device_id, _ in wanted})
+        learned = self._look_up(device_ids)
+        missing = [
+            (device_id, metric, kind)
+            for (device_id, metric), kind in sorted(wanted.items())
+            if metric not in learned[device_id]
+        ]
+        if missing:
+            self.engine.add_series(missing)
+            learned = self._look_up(device_ids)
+        return self._series | learned, learned
+
+    def _look_up(self, device_ids: list[int]) -> dict[int, SeriesByMetric]:
+        found: dict[int, SeriesByMetric] = {device_id: {} for device_id in device_ids}
+        for device_id, metric, series_id, kind in self.engine.series(device_ids):
+            found[device_id][metric] = (series_id, kind)
+        return found
+
+    def _insert(
+        self,
+        live: Sequence[Submission],
+        settlements: dict[int, Settlement],
+        series: dict[int, SeriesByMetric],
+        watermark: Watermark,
+        outcome: Outcome,
+    ) -> None:
+        numbers, late, texts = Segments(), Segments(), Segments()
+        for submission in live:
+            settlement = settlements[id(submission.connection)]
+            known = series.get(submission.device_id, {})
+            for run in submission.frame.runs:
+                series_id, kind = known.get(run.metric, (0, run.kind))
+                if not series_id or kind != run.kind:
+                    code = Code.KIND_MISMATCH if series_id else Code.UNSTORABLE
+                    _refuse_run(settlement, submission, run, code)
+                    outcome.unstored[id(run)] = set()
+                    continue
+                settlement.stored += len(run.values)
+                if kind == TEXT:
+                    texts.add(settlement, submission, run, series_id)
+                    continue
+                until_us = watermark.until(series_id)
+                times_us = run.times_us
+                if len(times_us) == 1:
+                    part = late if times_us[0] < until_us else numbers
+                    part.add_one(settlement, submission, run, series_id, 0)
+                elif min(times_us) >= until_us:
+                    numbers.add(settlement, submission, run, series_id)
+                elif max(times_us) < until_us:
+                    late.add(settlement, submission, run, series_id)
+                else:
+                    for position, at_us in enumerate(times_us):
+                        part = late if at_us < until_us else numbers
+                        part.add_one(settlement, submission, run, series_id, position)
+        known_numbers, known_late = self.engine.insert(numbers.rows, late.rows)
+        _tell_apart(numbers, known_numbers, outcome)
+        _tell_apart(late, known_late, outcome)
+        if texts.rows:
+            _tell_apart(texts, self.engine.insert_texts(texts.rows), outcome)
+
+    def _keep_refused(
+        self, live: Sequence[Submission], settlements: dict[int, Settlement], now_us: int
+    ) -> None:
+        rows: list[RefusedRow] = []
+        for submission in {id(s.connection): s for s in live}.values():
+            settlement = settlements[id(submission.connection)]
+            newest = settlement.refusals[-self.refused_kept :] if self.refused_kept else []
+            rows.extend(RefusedRow(submission.device_id, now_us, *refused) for refused in newest)
+        if rows:
+            self.engine.keep_refused(rows, self.refused_kept)
+
+    def _touch(self, live: Sequence[Submission], now_us: int) -> list[tuple[bool, int]]:
+        """Note who was seen, (True, device id), and what was used, (False, token id)."""
+        touched = self._touched_us
+        if len(touched) > DEVICES_REMEMBERED:
+            touched.clear()
+        keys = {(True, s.device_id) for s in live} | {(False, s.token_id) for s in live}
+        due = sorted(k for k in keys if abs(now_us - touched.get(k, 0)) >= TOUCH_INTERVAL_US)
+        if due:
+            self.engine.touch(
+                [number for is_device, number in due if is_device],
+                [number for is_device, number in due if not is_device],
+                now_us,
+            )
+        return due
+
+
+def _by_connection(batch: Sequence[Submission]) -> dict[int, Settlement]:
+    settlements: dict[int, Settlement] = {}
+    for submission in batch:
+        key = id(submission.connection)
+        settlement = settlements.get(key)
+        if settlement is None:
+            settlement = settlements[key] = Settlement(submission.connection)
+        settlement.through = submission.seq
+        settlement.readings += submission.frame.readings
+    return settlements
+
+
+def _claims(batch: Sequence[Submission]) -> dict[int, Claim]:
+    """By connection, in the batch's order, what each reliable one is to move."""
+    spans: dict[int, tuple[int, int, int, int]] = {}
+    for s in batch:
+        if s.stream_id is not None:
+            first = spans[id(s.connection)][2] if id(s.connection) in spans else s.seq
+            spans[id(s.connection)] = (s.stream_id, s.epoch, first, s.seq)
+    return {connection: Claim(*span) for connection, span in spans.items()}
+
+
+def _tell_apart(part: Segments, known: list[tuple[int, Any]], outcome: Outcome) -> None:
+    """What was stored before is a duplicate where the value is the same, else a conflict."""
+    for index, value in known:
+        settlement, submission, run, position = part.source(index)
+        settlement.stored -= 1
+        if run.values[position] == value:
+            settlement.duplicate += 1
+            continue
+        settlement.rejected += 1
+        outcome.unstored.setdefault(id(run), set()).add(position)
+        refusal = Refusal(
+            Code.CONFLICT,
+            run.samples[position],
+            run.metric,
+            value=f"{run.values[position]!r}"[:200],
+        )
+        settlement.refusals.append((submission.seq, refusal))
+
+
+def _refuse_run(settlement: Settlement, submission: Submission, run: Run, code: Code) -> None:
+    settlement.rejected += len(run.values)
+    settlement.refusals.extend(
+        (submission.seq, Refusal(code, sample, run.metric, value=f"{value!r}"[:200]))
+        for sample, value in zip(run.samples, run.values, strict=True)
+    )
+
+
+def _refuse_what_was_never_stored(
+    live: Sequence[Submission], settlements: dict[int, Settlement]
+) -> None:
+    """The decoder's refusals join the writer's, each frame's in the order of its samples."""
+    for submission in live:
+        if submission.frame.refusals:
+            settlement = settlements[id(submission.connection)]
+            for refusal in submission.frame.refusals:
+                settlement.rejected += refusal.count
+                settlement.refusals.append((submission.seq, refusal))
+    for settlement in settlements.values():
+        if len(settlement.refusals) > 1:
+            settlement.refusals.sort(key=_order)
+
+
+def _order(refused: tuple[int, Refusal]) -> tuple[int, str, str, int]:
+    seq, refusal = refused
+    return seq, refusal.code, refusal.metric or "", -1 if refusal.sample is None else refusal.sample

@@ -1,0 +1,365 @@
+"""The one writer of a hub process: takes frames from the buffer, commits them, then says so.
+
+    consumers ─submit▶ buffer ─take▶ [thread: transactions.write ▶ commit] ─deliver▶ consumers: ack
+                                     [between batches: hellos, one slice of sealing]
+
+It runs in a thread of its own with a database connection of its own; nothing here waits on the
+event loop, and nothing on the event loop waits for the database. What is delivered is committed.
+Our own trouble keeps the batch and withholds the acks; a reading that the database refuses is
+found, refused by name, and the rest of the batch goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from ingest.buffer import Buffer, Submission
+from ingest.reading import Code, Frame, Refusal, Run, shown
+from ingest.storage import (
+    Engine,
+    Outcome,
+    OutcomeUnknown,
+    Poison,
+    Settlement,
+    StreamAnswer,
+    StreamLocked,
+    StreamRequest,
+    Trouble,
+)
+from ingest.storage.transaction import Transactions
+
+logger = logging.getLogger(__name__)
+
+HELLO_PATIENCE_S: Final = (
+    2.0  # a stream that another hub's batch holds is asked for again this long
+)
+HELLO_RETRY_S: Final = 0.05
+SEAL_LOOK_S: Final = 1.0  # how often it looks whether a minute has closed
+SEAL_EVERY_BATCHES: Final = 1  # a slice of sealing after each batch while more is due
+
+
+@dataclass(frozen=True, slots=True)
+class WriterOptions:
+    """When the writer flushes, and how it meets trouble. Times in seconds."""
+
+    flush_interval_s: float = 0.02
+    flush_readings: int = 20_000
+    buffer_readings: int = 200_000
+    retry_interval_s: float = 0.5
+    seal_grace_s: float = 10.0
+    refused_kept: int = 1_000
+    streams: int = 8
+
+
+@dataclass(slots=True)
+class Flush:
+    """Figures of the last committed batch, for the metrics."""
+
+    frames: int
+    readings: int
+    write_s: float
+
+
+@dataclass(slots=True)
+class _Waiting:
+    request: StreamRequest
+    until: float
+
+
+@dataclass(slots=True)
+class Delivery:
+    """What the writer has to say to the event loop, in order."""
+
+    outcome: Outcome | None = None
+    flush: Flush | None = None
+    streams: list[tuple[StreamRequest, StreamAnswer | None]] = field(default_factory=list)
+    broken: list[Any] = field(default_factory=list)  # connections whose frame our own bug broke on
+
+
+class Writer:
+    """See the module. `deliver` is called in the writer's thread, once for each commit, in order."""
+
+    def __init__(
+        self,
+        open_engine: Callable[[], Engine],
+        options: WriterOptions,
+        deliver: Callable[[Delivery], None],
+        now_us: Callable[[], int],
+    ) -> None:
+        self.options = options
+        self.buffer = Buffer(options.buffer_readings)
+        self.in_trouble: str | None = (
+            None  # what the database last said, while it cannot be written
+        )
+        self._open_engine = open_engine
+        self._deliver = deliver
+        self._now_us = now_us
+        self._hellos: list[_Waiting] = []
+        self._changed = threading.Condition()
+        self._stopping = False
+        self._abandoned = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="weir-writer", daemon=True)
+        self._seal_look = 0.0
+        self._seal_due = False
+
+    @property
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, timeout_s: float) -> bool:
+        """Flush what waits and end; False where the database did not let it within the time."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+        self._thread.join(timeout_s)
+        if self._thread.is_alive():
+            self._abandoned.set()
+            self._thread.join(timeout_s)
+        return not self.buffer
+
+    def submit(self, submission: Submission) -> None:
+        """Put a frame on the line. Any thread; never waits for the database."""
+        with self._changed:
+            was_empty = not self.buffer
+            self.buffer.add(submission)
+            if was_empty or self.buffer.readings >= self.options.flush_readings:
+                self._changed.notify()
+
+    def open_stream(self, request: StreamRequest) -> None:
+        """Ask for a stream; the answer is delivered, None where another hub holds it too long."""
+        with self._changed:
+            self._hellos.append(_Waiting(request, time.monotonic() + HELLO_PATIENCE_S))
+            self._changed.notify()
+
+    def _run(self) -> None:
+        engine = self._open_engine()
+        transactions = Transactions(engine, self.options.refused_kept)
+        try:
+            while not self._abandoned.is_set():
+                hellos, batch = self._next(engine)
+                if hellos:
+                    self._answer(engine, hellos)
+                if batch:
+                    self._flush(transactions, batch)
+                if self._stopping and not self.buffer and not self._hellos:
+                    return
+                self._seal(engine)
+        except BaseException:
+            logger.exception("the writer died; the hub takes nothing more")
+            raise
+        finally:
+            engine.close()
+
+    def _next(self, engine: Engine) -> tuple[list[_Waiting], list[Submission]]:
+        """Wait until there is something to do, and lend a batch if one is due."""
+        options = self.options
+        interval_us = round(options.flush_interval_s * 1_000_000)
+        with self._changed:
+            while True:
+                now_us = self._now_us()
+                due = self.buffer.is_due(now_us, options.flush_readings, interval_us)
+                hellos, self._hellos = self._hellos, []
+                if due or self._stopping:
+                    return hellos, self.buffer.take(options.flush_readings) if self.buffer else []
+                if hellos or self._seal_due or time.monotonic() >= self._seal_look:
+                    return hellos, []
+                timeout_s = options.flush_interval_s if self.buffer else SEAL_LOOK_S
+                self._changed.wait(timeout_s)
+
+    def _answer(self, engine: Engine, hellos: list[_Waiting]) -> None:
+        now = time.monotonic()
+        try:
+            answers: Sequence[StreamAnswer | None] = engine.open_streams(
+                [waiting.request for waiting in hellos], self.options.streams, self._now_us()
+            )
+            self.in_trouble = None
+        except (Trouble, Poison) as error:
+            self._meet(error)
+            answers = [None] * len(hellos)
+        delivery = Delivery()
+        again: list[_Waiting] = []
+        for waiting, answer in zip(hellos, answers, strict=True):
+            if isinstance(answer, StreamLocked):
+                if now < waiting.until:
+                    again.append(waiting)
+                    continue
+                answer = None
+            delivery.streams.append((waiting.request, answer))
+        self._deliver(delivery)
+        if again:
+            with self._changed:
+                self._hellos[:0] = again
+                if not self.buffer:
+                    self._changed.wait(HELLO_RETRY_S)
+
+    def _flush(self, transactions: Transactions, batch: list[Submission]) -> None:
+        """Commit the lent batch, or put it back. Never loses its order."""
+        started = time.perf_counter()
+        try:
+            outcome = transactions.write(batch, self._now_us())
+        except OutcomeUnknown as error:
+            self._meet(error)
+            found = self._resolve(transactions)
+            if found is None:
+                return self._keep()
+            outcome = found
+        except Trouble as error:
+            self._meet(error)
+            return self._keep()
+        except Exception as error:
+            if not isinstance(error, Poison):
+                logger.exception("a bug in the writer; the frame it broke on is looked for")
+            return self._isolate(transactions, batch)
+        self._settle(outcome, batch, time.perf_counter() - started)
+
+    def _settle(self, outcome: Outcome, batch: Sequence[Submission], write_s: float) -> None:
+        self._recovered()
+        with self._changed:
+            self.buffer.settle()
+        flush = Flush(len(batch), sum(s.frame.readings for s in batch), write_s)
+        self._deliver(Delivery(outcome, flush))
+
+    def _keep(self) -> None:
+        """Wait with the batch back in its place, so that what comes meanwhile goes behind it."""
+        with self._changed:
+            self.buffer.keep()
+        self._abandoned.wait(self.options.retry_interval_s)
+
+    def _resolve(self, transactions: Transactions) -> Outcome | None:
+        while not self._abandoned.wait(self.options.retry_interval_s):
+            try:
+                return transactions.resolve()
+            except Trouble as error:
+                self._meet(error)
+        return None
+
+    def _isolate(self, transactions: Transactions, batch: list[Submission]) -> None:
+        """Write a batch that cannot be written whole: halves, then frames, then readings.
+
+        Trouble in the midst keeps what is not yet committed; what is, is delivered part by part.
+        """
+        parts = [batch]
+        while parts:
+            part = parts.pop(0)
+            started = time.perf_counter()
+            try:
+                outcome = transactions.write(part, self._now_us())
+            except OutcomeUnknown as error:
+                self._meet(error)
+                found = self._resolve(transactions)
+                if found is None:
+                    return self._give_back([s for p in [part, *parts] for s in p])
+                outcome = found
+            except Trouble as error:
+                self._meet(error)
+                return self._give_back([s for p in [part, *parts] for s in p])
+            except Exception as error:
+                if len(part) > 1:
+                    middle = len(part) // 2
+                    parts[:0] = [part[:middle], part[middle:]]
+                elif isinstance(error, Poison) and (
+                    healed := self._without_poison(transactions, part[0])
+                ):
+                    parts.insert(0, [healed])
+                else:
+                    parts = self._break_off(part[0].connection, [part, *parts])
+                continue
+            self._recovered()
+            readings = sum(s.frame.readings for s in part)
+            self._deliver(
+                Delivery(outcome, Flush(len(part), readings, time.perf_counter() - started))
+            )
+        with self._changed:
+            self.buffer.settle()
+
+    def _break_off(
+        self, connection: object, parts: list[list[Submission]]
+    ) -> list[list[Submission]]:
+        """A connection that our own bug broke on stores nothing more: its frames leave the batch."""
+        kept, left = [], []
+        for part in parts:
+            left += [s for s in part if s.connection is connection]
+            kept.append([s for s in part if s.connection is not connection])
+        readings = sum(s.frame.readings for s in left)
+        gone = Settlement(connection, left[-1].seq, readings=readings, fenced=True)
+        self._deliver(
+            Delivery(Outcome([gone], []), Flush(len(left), readings, 0.0), broken=[connection])
+        )
+        return [part for part in kept if part]
+
+    def _give_back(self, rest: list[Submission]) -> None:
+        with self._changed:
+            self.buffer.keep_only(rest)
+        self._abandoned.wait(self.options.retry_interval_s)
+
+    def _without_poison(
+        self, transactions: Transactions, submission: Submission
+    ) -> Submission | None:
+        """The frame with the readings refused that the database will not take; None if it takes all."""
+        frame = submission.frame
+        poison = [
+            reading for reading in _readings(frame) if not transactions.takes(submission, reading)
+        ]
+        if not poison:
+            return None
+        refusals = list(frame.refusals)
+        refusals += [
+            Refusal(Code.UNSTORABLE, run.samples[i], run.metric, value=shown(run.values[i]))
+            for run, i in poison
+        ]
+        bad = {(id(run), i) for run, i in poison}
+        runs = [
+            Run(
+                run.metric,
+                run.kind,
+                [at_us for i, at_us in enumerate(run.times_us) if (id(run), i) not in bad],
+                [value for i, value in enumerate(run.values) if (id(run), i) not in bad],  # type: ignore[arg-type]
+                [sample for i, sample in enumerate(run.samples) if (id(run), i) not in bad],
+            )
+            for run in frame.runs
+        ]
+        logger.warning(
+            "the database refuses %d readings of one frame; they are refused by name", len(poison)
+        )
+        return replace(
+            submission, frame=Frame([r for r in runs if r.values], refusals, frame.readings)
+        )
+
+    def _seal(self, engine: Engine) -> None:
+        """One slice, if one is due and the database is well."""
+        now = time.monotonic()
+        if self.in_trouble or not (self._seal_due or now >= self._seal_look):
+            return
+        self._seal_look = now + SEAL_LOOK_S
+        grace_us = round(self.options.seal_grace_s * 1_000_000)
+        before_us = (self._now_us() - grace_us) // 60_000_000 * 60_000_000
+        try:
+            self._seal_due = engine.seal(before_us)
+        except (Trouble, Poison) as error:
+            self._seal_due = False
+            logger.warning("sealing waits: %s", error)
+
+    def _meet(self, error: Exception) -> None:
+        if self.in_trouble is None:
+            logger.error("the database cannot be written, acks wait: %s", error)
+        self.in_trouble = str(error)
+
+    def _recovered(self) -> None:
+        if self.in_trouble is not None:
+            logger.warning("the database can be written again")
+        self.in_trouble = None
+
+
+def _readings(frame: Frame) -> list[tuple[Run, int]]:
+    return [(run, i) for run in frame.runs for i in range(len(run.values))]
+
+
+__all__ = ["Delivery", "Flush", "Settlement", "Writer", "WriterOptions"]

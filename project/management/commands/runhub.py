@@ -1,0 +1,43 @@
+"""`manage.py runhub`: one hub process on Daphne, until SIGTERM or Ctrl-C."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+
+from project.checks import DatabaseClaimed, claim_database, start_problems
+
+
+class Command(BaseCommand):
+    help = "Run one hub process."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1", help="where to listen (127.0.0.1)")
+        parser.add_argument("--port", type=int, default=8000, help="the port (8000)")
+
+    def handle(self, *, host: str, port: int, **options: Any) -> None:
+        try:
+            claim = claim_database()
+            problems = start_problems(connection)
+            executor = MigrationExecutor(connection)
+            behind = bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+        except DatabaseClaimed as error:
+            raise CommandError(str(error)) from error
+        except DatabaseError as error:
+            raise CommandError(f"The database cannot be used: {error}".strip()) from error
+        if problems:
+            raise CommandError(" ".join(problems))
+        if behind:
+            raise CommandError("The database is not up to date: run `manage.py migrate` first.")
+        connection.close()
+        from project.server import serve  # Twisted's reactor is installed by this import
+
+        served = serve(host, port)
+        if claim is not None:
+            claim.close()
+        if not served:
+            raise CommandError(f"The hub cannot listen on {host}:{port}; is the port in use?")
