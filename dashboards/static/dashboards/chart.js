@@ -149,7 +149,7 @@ export class Chart {
       width: this.plot.clientWidth,
       height: this.plot.clientHeight,
       legend: { show: false },
-      padding: [8, 8, 0, 0],
+      padding: [8, 18, 0, 0],
       cursor: { y: false, drag: { x: false, y: false }, sync: { key: "device" }, points: { size: 7, fill: tone } },
       scales: {
         x: { time: true, range: () => this.span().map((ms) => ms / 1000) },
@@ -161,7 +161,7 @@ export class Chart {
       ],
       series: [
         {},
-        { stroke: tone, width: 1.75, paths, points: { show: lonely, size: 4, fill: tone } },
+        { stroke: tone, width: 1.75, paths, points: { show: true, filter: lonely, size: 4, fill: tone } },
         hidden,
         hidden,
       ],
@@ -171,14 +171,14 @@ export class Chart {
   }
 }
 
-// Points are drawn where a line would not show: a reading alone between two gaps.
-function lonely(plot, series, from, to) {
-  const values = plot.data[series];
-  if (to - from < 2) return true;
-  for (let at = from; at <= to; at += 1) {
-    if (values[at] != null && values[at - 1] == null && values[at + 1] == null) return true;
+// Points are drawn only where a line would not show: a reading alone between two gaps.
+function lonely({ data }, series) {
+  const values = data[series];
+  const alone = [];
+  for (let at = 0; at < values.length; at += 1) {
+    if (values[at] != null && values[at - 1] == null && values[at + 1] == null) alone.push(at);
   }
-  return false;
+  return alone;
 }
 
 // A steady value is a calm line in the middle, not noise blown up to the full height.

@@ -51,7 +51,9 @@ export class Live {
       draw(this, () => this.#drain());
     };
     socket.onclose = ({ code }) => {
-      if (this.socket === socket) this.#lost(code);
+      if (this.socket !== socket) return;
+      this.#drain(); // the reason may have come just before the end
+      this.#lost(code);
     };
   }
 

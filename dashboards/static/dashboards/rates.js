@@ -6,6 +6,8 @@ const WINDOW_MAX_MS = 300_000;
 const INTERVALS = 3;
 // Less history than this gives no rate worth showing.
 const WARM_UP_MS = 2_500;
+// The next total may be on its way: until it is late, what came after the newest is not known.
+const ON_ITS_WAY_MS = 2_500;
 
 export class Rate {
   constructor(windowMs = WINDOW_MS) {
@@ -29,8 +31,9 @@ export class Rate {
     const { seen } = this;
     while (seen.length > 1 && seen[1].atMs <= nowMs - this.windowMs) seen.shift();
     if (seen.length === 0 || nowMs - seen[0].atMs < WARM_UP_MS) return null;
-    // Between the oldest and now nothing came after the newest: it is its total still.
-    return ((seen.at(-1).total - seen[0].total) * 1000) / (nowMs - seen[0].atMs);
+    const [first, last] = [seen[0], seen.at(-1)];
+    const elapsedMs = Math.max(last.atMs, nowMs - ON_ITS_WAY_MS) - first.atMs;
+    return elapsedMs > 0 ? ((last.total - first.total) * 1000) / elapsedMs : 0;
   }
 }
 

@@ -22,7 +22,7 @@ export class Row {
     this.rate = Rate.forInterval(this.intervalS);
     this.visible = false;
     this.parts = Object.fromEntries(
-      ["name", "word", "ago", "slots", "rate", "stored", "rejected"].map((part) => [part, element.querySelector(`.${part}`)]),
+      ["name", "uid", "word", "ago", "slots", "rate", "stored", "rejected"].map((part) => [part, element.querySelector(`.${part}`)]),
     );
     const metrics = [...element.querySelectorAll(".metric")].map((each) => each.textContent);
     this.searched = [uid, this.parts.name.textContent, ...metrics].join("\n").toLowerCase();
@@ -31,7 +31,6 @@ export class Row {
   static make({ uid }) {
     const element = template.content.firstElementChild.cloneNode(true);
     element.dataset.uid = uid;
-    element.querySelector(".uid").textContent = uid;
     element.querySelector("a").href = template.dataset.deviceUrl.replace("UID", encodeURIComponent(uid));
     return new Row(element);
   }
@@ -61,6 +60,7 @@ export class Row {
     this.drawAges(nowMs);
     if (fragment === null) return;
     setText(parts.name, fragment.name || fragment.uid);
+    setText(parts.uid, fragment.name ? fragment.uid : "");
     if (fragment.seen !== null) parts.ago.title = timeText(fragment.seen);
     setText(parts.stored, fragment.counts.stored.toLocaleString("en"));
     setText(parts.rejected, fragment.counts.rejected.toLocaleString("en"));
