@@ -11,6 +11,7 @@ a full spool dropped.
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections import Counter, deque
 from collections.abc import Callable
@@ -136,6 +137,10 @@ class Device:
     sent: int = field(init=False, default=0)
     limits: Limits = field(init=False, default_factory=Limits)
     window: int = field(init=False, default=0)
+    pace: float = field(init=False, default=math.inf)
+    """Frames it dares to have in flight after a nack: halved by each, grown by acks again.
+
+    A device that answered each `busy` with a full window sent every frame eight times over."""
     totals: Outcome = field(init=False, default_factory=Outcome)
     open: bool = field(init=False, default=False)
     """Frames may be sent: welcomed, or connected where nobody welcomes."""
@@ -181,7 +186,9 @@ class Device:
     @property
     def room(self) -> int:
         """How many more frames could be sent at once, those waiting in the spool taken off."""
-        return self.window - (self.last - self.acked) if self.open and not self.hang_up else 0
+        if not self.open or self.hang_up:
+            return 0
+        return int(min(self.window, self.pace)) - (self.last - self.acked)
 
     # Out
 
@@ -191,7 +198,7 @@ class Device:
 
     def take_frames(self, now_s: float) -> list[Frame]:
         """The frames to be written now, in order; they count as sent."""
-        room = self.window - self.sent + self.acked
+        room = int(min(self.window, self.pace)) - self.sent + self.acked
         if not self.open or self.hang_up or room <= 0 or not self.spool or now_s < self.resend_at_s:
             return []
         start = self.sent + 1 - self.spool[0].seq
@@ -232,7 +239,7 @@ class Device:
         """The connection ended with this close code (1006 if with none)."""
         error, nacked = self._error, self._nacked
         self.open = self.hang_up = self._nacked = False
-        self.window = 0
+        self.window, self.pace = 0, math.inf
         self.sent = self.acked
         self.resend_at_s = 0.0
         if code == 4400 and error.get("code") == "stream_reused":
@@ -254,7 +261,7 @@ class Device:
         self.retry_after_ms = retry_after_s * 1000
         self.errors[f"http_{status}"] += 1
         if status in (401, 403):
-            self.stopped = f"the hub refused its token (HTTP {status})"
+            self.stopped = f"it was refused: is the URL's path right? (HTTP {status})"
         elif status < 500 and status not in (408, 425, 429):
             self.stopped = f"no hub answers at this URL (HTTP {status})"
 
@@ -357,6 +364,7 @@ class Device:
         while spool and spool[0].seq <= through:
             frames.append(spool.popleft())
         if through > self.acked:
+            self.pace += (through - self.acked) / self.pace
             self.acked = through
             self.sent = max(self.sent, through)
             self._nacked = False
@@ -369,6 +377,7 @@ class Device:
             return
         # Go back: everything above it is dropped unanswered until the expected one comes.
         self.sent = expected - 1
+        self.pace = max(1.0, min(self.pace, self.window) / 2)
         self.resend_at_s = now_s + message.get("retry_after_ms", 0) / 1000
         self._nacked = True
 

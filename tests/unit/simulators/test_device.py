@@ -160,7 +160,7 @@ def test_a_nack_goes_back_to_its_frame_after_the_time_asked_for() -> None:
     bench.now_s += 0.74
     assert bench.sent() == []
     bench.now_s += 0.02
-    assert bench.sent() == [2, 3, 4]
+    assert bench.sent() == [2, 3]
 
 
 def test_an_out_of_order_nack_goes_back_to_what_is_expected() -> None:
@@ -168,7 +168,22 @@ def test_an_out_of_order_nack_goes_back_to_what_is_expected() -> None:
     bench.make(4)
     bench.sent()
     bench.hear(type="nack", seq=4, code="out_of_order", expected=2)
-    assert bench.sent() == [2, 3, 4]
+    assert bench.sent() == [2]
+
+
+def test_a_nack_halves_the_frames_in_flight_and_acks_bring_them_back() -> None:
+    bench = online()
+    bench.make(20)
+    assert len(bench.sent()) == 4
+    bench.hear(type="nack", seq=1, code="busy", retry_after_ms=0)
+    assert bench.sent() == [1, 2]
+    in_flight = []
+    for seq in range(1, 12):
+        bench.ack(seq)
+        bench.sent()
+        in_flight.append(bench.device.in_flight)
+    assert in_flight == sorted(in_flight)
+    assert in_flight[-1] == 4
 
 
 def test_a_nack_of_a_settled_frame_is_ignored() -> None:

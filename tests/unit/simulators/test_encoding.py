@@ -90,7 +90,7 @@ def test_a_seed_decides_the_values() -> None:
 @pytest.mark.parametrize("metric", CATALOGUE, ids=lambda metric: metric.name)
 def test_a_cycle_of_a_waveform_moves(metric: object) -> None:
     assert metric in CATALOGUE
-    name, waveform = metric  # type: ignore[misc]
+    name, waveform = metric
     values = waveform(Random(7), 1440)
     assert len(values) == 1440
     assert len(set(values)) > 1, name

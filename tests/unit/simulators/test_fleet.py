@@ -195,7 +195,7 @@ async def test_a_plain_connection_that_is_cut_sends_again_what_was_not_acked(
 
 async def test_a_wrong_token_is_one_clear_sentence(hub: Hub, tmp_path: Path) -> None:
     hub.tokens = {"another": "a"}
-    with pytest.raises(Trouble, match="Device a: the hub refused its token"):
+    with pytest.raises(Trouble, match="Device a: it was refused"):
         await run(hub, tmp_path)
 
 
