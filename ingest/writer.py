@@ -21,6 +21,7 @@ from typing import Any, Final
 from ingest.buffer import Buffer, Submission
 from ingest.reading import Code, Frame, Refusal, Run, shown
 from ingest.storage import (
+    Collision,
     Engine,
     Outcome,
     OutcomeUnknown,
@@ -106,6 +107,7 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="weir-writer", daemon=True)
         self._seal_look = 0.0
         self._seal_due = False
+        self._seal_trouble = ""
 
     @property
     def is_alive(self) -> bool:
@@ -184,6 +186,9 @@ class Writer:
         except (Trouble, Poison) as error:
             self._meet(error)
             answers = [None] * len(hellos)
+        except Exception:
+            logger.exception("a bug in opening streams; the devices are told to come again")
+            answers = [None] * len(hellos)
         delivery = Delivery()
         again: list[_Waiting] = []
         for waiting, answer in zip(hellos, answers, strict=True):
@@ -211,6 +216,10 @@ class Writer:
             if found is None:
                 return self._keep()
             outcome = found
+        except Collision:
+            with self._changed:
+                self.buffer.keep()
+            return None
         except Trouble as error:
             self._meet(error)
             return self._keep()
@@ -343,9 +352,13 @@ class Writer:
         before_us = (self._now_us() - grace_us) // 60_000_000 * 60_000_000
         try:
             self._seal_due = engine.seal(before_us)
-        except (Trouble, Poison) as error:
+            self._seal_trouble = ""
+        except Exception as error:
             self._seal_due = False
-            logger.warning("sealing waits: %s", error)
+            if self._seal_trouble != str(error):
+                self._seal_trouble = str(error)
+                known = isinstance(error, Trouble | Poison)
+                logger.warning("sealing waits: %s", error, exc_info=None if known else error)
 
     def _meet(self, error: Exception) -> None:
         if self.in_trouble is None:

@@ -21,6 +21,10 @@ class Trouble(Exception):
     """The database could not do it now: nothing was committed, the same may succeed later."""
 
 
+class Collision(Trouble):
+    """Another transaction was in the way: the same will do, at once."""
+
+
 class OutcomeUnknown(Trouble):
     """The connection broke while COMMIT was under way: it happened, or it did not."""
 
@@ -188,6 +192,7 @@ class Engine(Protocol):
 
 __all__ = [
     "Claim",
+    "Collision",
     "Counts",
     "Engine",
     "Outcome",

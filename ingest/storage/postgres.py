@@ -1,6 +1,395 @@
-"""The PostgreSQL engine (in the making)."""
+"""The PostgreSQL engine: one partitioned table of readings, written by binary COPY.
+
+COPY first, because most batches hold nothing that is stored already; where one collides, the
+batch's rows go through a temporary table and ON CONFLICT. Several hubs may write at once: they
+share an advisory lock from the watermark to the commit, which sealing takes for itself.
+Sealing is in `postgres_sealing`.
+"""
+
+from __future__ import annotations
+
+import secrets
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import psycopg
+from psycopg import errors
+
+from ingest.session import Opened
+from ingest.storage import (
+    Claim,
+    Collision,
+    Counts,
+    OutcomeUnknown,
+    Poison,
+    RefusedRow,
+    Row,
+    StreamAnswer,
+    StreamLocked,
+    StreamRequest,
+    StreamReused,
+    Trouble,
+    Watermark,
+)
+from ingest.storage.postgres_partitions import make_ahead
+from ingest.storage.postgres_sealing import ADVISORY_LOCK, Sealing, add_up
+
+# What COPY (FORMAT BINARY) wants: signature, flags, header; then rows; then -1. A row is a count of
+# fields, then each field's length and big-endian bytes; a time is microseconds since 2000.
+_HEADER: Final = b"PGCOPY\n\xff\r\n\0" + struct.pack(">ii", 0, 0)
+_TRAILER: Final = struct.pack(">h", -1)
+_ROW: Final = struct.Struct(">hiqiqid").pack
+_NUMBERED_ROW: Final = struct.Struct(">hiiiqiqid").pack
+_Y2000_US: Final = 946_684_800_000_000
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+_SESSION: Final = (
+    "SET TIME ZONE 'UTC'",
+    # What a hub that froze in mid-batch holds is free after this; its batch is then sent again.
+    "SET idle_in_transaction_session_timeout = '10s'",
+    "SET lock_timeout = '5s'",
+    "CREATE TEMP TABLE incoming (pos integer NOT NULL, series_id bigint NOT NULL,"
+    " time timestamptz NOT NULL, value double precision NOT NULL) ON COMMIT DELETE ROWS",
+    "CREATE TEMP TABLE incoming_text (pos integer NOT NULL, series_id bigint NOT NULL,"
+    " time timestamptz NOT NULL, value text NOT NULL) ON COMMIT DELETE ROWS",
+    "CREATE TEMP TABLE moving (series_id bigint NOT NULL, time timestamptz NOT NULL,"
+    " value double precision NOT NULL) ON COMMIT DELETE ROWS",
+    "CREATE TEMP TABLE folded (series_id bigint, start timestamptz, count bigint,"
+    " sum double precision, min double precision, max double precision, first double precision,"
+    " first_time timestamptz, last double precision, last_time timestamptz) ON COMMIT DELETE ROWS",
+)
 
 
 class PostgresEngine:
-    def __init__(self, *a):
-        raise NotImplementedError
+    """See `Engine`. `parameters` are libpq's: host, port, user, password, dbname and others."""
+
+    def __init__(self, parameters: Mapping[str, Any], unit_readings: int = 160_000) -> None:
+        self._parameters = {
+            name: value for name, value in parameters.items() if value not in ("", None)
+        }
+        self._open: psycopg.Connection | None = None
+        self._sealing = Sealing(unit_readings)
+
+    @property
+    def _db(self) -> psycopg.Connection:
+        if self._open is not None and self._open.closed:
+            self._open = None
+        if self._open is None:
+            opened = psycopg.connect(
+                **{"connect_timeout": 5, "application_name": "weir writer", **self._parameters},
+                autocommit=True,
+            )
+            for statement in _SESSION:
+                opened.execute(statement)
+            make_ahead(opened, datetime.now(UTC))
+            self._open = opened
+        return self._open
+
+    def begin(self, stream_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
+        with self._told():
+            db = self._db
+            db.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
+            held: dict[int, tuple[int, int]] = {}
+            if stream_ids:
+                for stream_id, epoch, committed in db.execute(
+                    "SELECT id, epoch, committed FROM ingest_stream WHERE id = ANY(%s)"
+                    " ORDER BY id FOR UPDATE",
+                    [list(stream_ids)],
+                ):
+                    held[stream_id] = (epoch, committed)
+            return held
+
+    def watermark(self) -> Watermark:
+        with self._told():
+            # Two statements: in one, the watermark would be read as it was before the lock.
+            self._db.execute("SELECT pg_advisory_xact_lock_shared(%s)", [ADVISORY_LOCK])
+            row = self._db.execute(
+                "SELECT (extract(epoch FROM sealing_from) * 1000000)::bigint,"
+                " (extract(epoch FROM sealing_to) * 1000000)::bigint, sealing_series, catalogue"
+                " FROM ingest_linestate WHERE id = 1"
+            ).fetchone()
+        if row is None:
+            raise Trouble("the database has no line state: run `manage.py migrate`")
+        return Watermark(*row)
+
+    def series(self, device_ids: Sequence[int]) -> list[tuple[int, str, int, int]]:
+        with self._told():
+            return self._db.execute(
+                "SELECT device_id, metric, id, kind FROM devices_series WHERE device_id = ANY(%s)",
+                [list(device_ids)],
+            ).fetchall()
+
+    def add_series(self, wanted: Sequence[tuple[int, str, int]]) -> None:
+        with self._told():
+            self._db.cursor().executemany(
+                "INSERT INTO devices_series (device_id, metric, kind, created_at)"
+                " SELECT id, %s, %s, now() FROM devices_device WHERE id = %s"
+                " ON CONFLICT (device_id, metric) DO NOTHING",
+                [(metric, kind, device_id) for device_id, metric, kind in wanted],
+            )
+
+    def insert(
+        self, rows: list[Row], late: list[Row]
+    ) -> tuple[list[tuple[int, Any]], list[tuple[int, Any]]]:
+        if not rows and not late:
+            return [], []
+        together = rows + late if late else rows
+        with self._told():
+            known = [] if self._copy(together) else self._insert_some_known(together)
+            if late:
+                self._fold(late, {index - len(rows) for index, _ in known})
+        before = [(index, value) for index, value in known if index < len(rows)]
+        behind = [(index - len(rows), value) for index, value in known if index >= len(rows)]
+        return before, behind
+
+    def _copy(self, rows: list[Row]) -> bool:
+        """Store rows that are all new; False, and nothing stored, where one was not.
+
+        In one order, the same in every hub, so that two of them cannot wait for each other.
+        """
+        db = self._db
+        db.execute("SAVEPOINT copy")
+        try:
+            self._stream("COPY ingest_reading (series_id, time, value)", sorted(_packed(rows)))
+        except errors.UniqueViolation:
+            db.execute("ROLLBACK TO copy")
+            return False
+        db.execute("RELEASE copy")
+        return True
+
+    def _insert_some_known(self, rows: list[Row]) -> list[tuple[int, Any]]:
+        """Store the rows that are new; the others with what was stored before."""
+        numbered = [
+            _NUMBERED_ROW(4, 4, pos, 8, series_id, 8, at_us - _Y2000_US, 8, value)
+            for pos, (at_us, series_id, value) in enumerate(rows)
+        ]
+        self._stream("COPY incoming (pos, series_id, time, value)", numbered)
+        return self._settle_incoming("incoming", "ingest_reading")
+
+    def insert_texts(self, rows: list[Row]) -> list[tuple[int, Any]]:
+        with self._told():
+            with self._db.cursor() as cursor, cursor.copy("COPY incoming_text FROM STDIN") as copy:
+                for pos, (at_us, series_id, text) in enumerate(rows):
+                    copy.write_row((pos, series_id, _moment(at_us), text))
+            return self._settle_incoming("incoming_text", "ingest_textreading")
+
+    def _settle_incoming(self, incoming: str, table: str) -> list[tuple[int, Any]]:
+        """The first of each new key is stored and leaves `incoming`; what stays there was known.
+
+        What was known is read by a second statement: the first cannot see a row that another
+        transaction committed while it waited for it.
+        """
+        self._db.execute(
+            f"WITH new AS (INSERT INTO {table} (series_id, time, value)"
+            f" SELECT DISTINCT ON (series_id, time) series_id, time, value FROM {incoming}"
+            "  ORDER BY series_id, time, pos ON CONFLICT DO NOTHING RETURNING series_id, time)"
+            f" DELETE FROM {incoming} WHERE pos IN (SELECT min(i.pos) FROM {incoming} i"
+            "  JOIN new USING (series_id, time) GROUP BY series_id, time)"
+        )
+        return self._db.execute(
+            f"SELECT i.pos, r.value FROM {incoming} i JOIN {table} r USING (series_id, time) ORDER BY 1"
+        ).fetchall()
+
+    def _fold(self, late: list[Row], known: set[int]) -> None:
+        new = [row for index, row in enumerate(late) if index not in known] if known else late
+        if new:
+            self._stream("COPY moving (series_id, time, value)", _packed(new))
+            add_up(self._db, "moving")
+
+    def _stream(self, copy_into: str, packed: list[bytes]) -> None:
+        with (
+            self._db.cursor() as cursor,
+            cursor.copy(f"{copy_into} FROM STDIN (FORMAT BINARY)") as copy,
+        ):
+            copy.write(b"".join((_HEADER, *packed, _TRAILER)))
+
+    def move_streams(self, counts: Sequence[Counts], now_us: int) -> None:
+        if not counts:
+            return
+        with self._told():
+            self._db.execute(
+                "UPDATE ingest_stream s SET committed = m.committed, stored = s.stored + m.stored,"
+                " duplicate = s.duplicate + m.duplicate, rejected = s.rejected + m.rejected,"
+                " used_at = %s FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],"
+                " %s::bigint[]) AS m (id, committed, stored, duplicate, rejected) WHERE s.id = m.id",
+                [
+                    _moment(now_us),
+                    [c.claim.stream_id for c in counts],
+                    [c.claim.last for c in counts],
+                    [c.stored for c in counts],
+                    [c.duplicate for c in counts],
+                    [c.rejected for c in counts],
+                ],
+            )
+
+    def keep_refused(self, rows: Sequence[RefusedRow], kept_per_device: int) -> None:
+        with self._told(), self._db.cursor() as cursor:
+            cursor.executemany(
+                "INSERT INTO ingest_refusedreading"
+                " (device_id, received_at, seq, sample, metric, count, code, message, value)"
+                " VALUES (%s,%s,%s,%s,%s,%s,%s,%s,%s)",
+                [
+                    (
+                        row.device_id,
+                        _moment(row.received_us),
+                        row.seq,
+                        row.refusal.sample,
+                        row.refusal.metric or "",
+                        row.refusal.count,
+                        str(row.refusal.code),
+                        row.refusal.message[:300],
+                        row.refusal.value,
+                    )
+                    for row in rows
+                ],
+            )
+            cursor.executemany(
+                "DELETE FROM ingest_refusedreading WHERE device_id = %s AND id <= ("
+                " SELECT id FROM ingest_refusedreading WHERE device_id = %s"
+                " ORDER BY id DESC LIMIT 1 OFFSET %s)",
+                [
+                    (device_id, device_id, kept_per_device)
+                    for device_id in sorted({row.device_id for row in rows})
+                ],
+            )
+
+    def touch(self, device_ids: Sequence[int], token_ids: Sequence[int], now_us: int) -> None:
+        """Rows that another hub is just touching are skipped: it says the same."""
+        with self._told():
+            for table, column, ids in (
+                ("devices_device", "last_seen_at", device_ids),
+                ("devices_token", "last_used_at", token_ids),
+            ):
+                self._db.execute(
+                    f"UPDATE {table} SET {column} = %s WHERE id IN (SELECT id FROM {table}"
+                    " WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED)",
+                    [_moment(now_us), list(ids)],
+                )
+
+    def commit(self) -> None:
+        try:
+            self._db.execute("COMMIT")
+        except psycopg.Error as error:
+            if self._open is None or self._open.closed or self._open.broken:
+                raise OutcomeUnknown(_said(error)) from error
+            raise Trouble(_said(error)) from error
+
+    def rollback(self) -> None:
+        """Where even that fails, the connection goes, and what was open with it."""
+        if self._open is None or self._open.closed:
+            return
+        try:
+            self._open.execute("ROLLBACK")
+        except psycopg.Error:
+            self.close()
+
+    def happened(self, claims: Sequence[Claim]) -> bool:
+        with self._told():
+            rows = self._db.execute(
+                "SELECT id, epoch, committed FROM ingest_stream WHERE id = ANY(%s)",
+                [[claim.stream_id for claim in claims]],
+            ).fetchall()
+        now = {stream_id: (epoch, committed) for stream_id, epoch, committed in rows}
+        return any(
+            claim.stream_id in now
+            and now[claim.stream_id][0] == claim.epoch
+            and now[claim.stream_id][1] >= claim.last
+            for claim in claims
+        )
+
+    def open_streams(
+        self, requests: Sequence[StreamRequest], kept_per_device: int, now_us: int
+    ) -> list[StreamAnswer]:
+        try:
+            with self._told():
+                self._db.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
+                answers = [
+                    self._open_stream(request, kept_per_device, now_us) for request in requests
+                ]
+                self._db.execute("COMMIT")
+                return answers
+        except BaseException:
+            self.rollback()
+            raise
+
+    def _open_stream(
+        self, request: StreamRequest, kept_per_device: int, now_us: int
+    ) -> StreamAnswer:
+        """Never waits: a row that a batch holds, here or in another hub, is asked for again."""
+        db, hello, device_id = self._db, request.hello, request.device_id
+        inserted = db.execute(
+            "INSERT INTO ingest_stream (device_id, name, epoch, committed, lost, stored, duplicate,"
+            " rejected, used_at) SELECT id, %s, 0, 0, 0, 0, 0, 0, %s FROM devices_device"
+            " WHERE id = %s ON CONFLICT (device_id, name) DO NOTHING",
+            [hello.stream, _moment(now_us), device_id],
+        ).rowcount
+        if inserted:
+            db.execute(
+                "DELETE FROM ingest_stream WHERE id IN (SELECT id FROM ingest_stream"
+                " WHERE device_id = %s ORDER BY used_at DESC, id DESC OFFSET %s"
+                " FOR UPDATE SKIP LOCKED)",
+                [device_id, kept_per_device],
+            )
+        row = db.execute(
+            "SELECT id, committed FROM ingest_stream WHERE device_id = %s AND name = %s"
+            " FOR UPDATE SKIP LOCKED",
+            [device_id, hello.stream],
+        ).fetchone()
+        if row is None:
+            return StreamLocked()
+        if hello.last < row[1]:
+            return StreamReused(row[1])
+        moved = db.execute(
+            "UPDATE ingest_stream SET epoch = %s, lost = lost + greatest(0, %s - committed),"
+            " committed = greatest(committed, %s), used_at = %s WHERE id = %s"
+            " RETURNING id, epoch, name, committed, lost, stored, duplicate, rejected",
+            [secrets.randbits(63), hello.first - 1, hello.first - 1, _moment(now_us), row[0]],
+        ).fetchone()
+        assert moved is not None
+        return Opened(*moved)
+
+    def seal(self, before_us: int) -> bool:
+        try:
+            with self._told():
+                return self._sealing.step(self._db, before_us)
+        except BaseException:
+            self.rollback()
+            raise
+
+    def ping(self) -> None:
+        with self._told():
+            self._db.execute("SELECT 1 FROM ingest_linestate").fetchone()
+
+    def close(self) -> None:
+        if self._open is not None:
+            self._open.close()
+            self._open = None
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """PostgreSQL's errors in the contract's words."""
+        try:
+            yield
+        except (errors.DeadlockDetected, errors.SerializationFailure) as error:
+            raise Collision(_said(error)) from error
+        except (psycopg.DataError, psycopg.IntegrityError, struct.error, UnicodeError) as error:
+            raise Poison(_said(error)) from error
+        except psycopg.Error as error:
+            raise Trouble(_said(error)) from error
+
+
+def _packed(rows: list[Row]) -> list[bytes]:
+    return [
+        _ROW(3, 8, series_id, 8, at_us - _Y2000_US, 8, value) for at_us, series_id, value in rows
+    ]
+
+
+def _moment(at_us: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=at_us)
+
+
+def _said(error: Exception) -> str:
+    return " ".join(str(error).split())

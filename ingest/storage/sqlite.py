@@ -24,6 +24,7 @@ from ingest.storage import (
     RefusedRow,
     Row,
     StreamAnswer,
+    StreamLocked,
     StreamRequest,
     StreamReused,
     Trouble,
@@ -259,8 +260,9 @@ class SqliteEngine:
         if row is None:
             db.execute(
                 "INSERT INTO ingest_stream (device_id, name, epoch, committed, lost, stored,"
-                " duplicate, rejected, used_at) VALUES (?, ?, 0, 0, 0, 0, 0, 0, ?)",
-                (device_id, hello.stream, now_us),
+                " duplicate, rejected, used_at) SELECT id, ?, 0, 0, 0, 0, 0, 0, ?"
+                " FROM devices_device WHERE id = ?",
+                (hello.stream, now_us, device_id),
             )
             db.execute(
                 "DELETE FROM ingest_stream WHERE device_id = ? AND id NOT IN (SELECT id FROM"
@@ -282,7 +284,7 @@ class SqliteEngine:
                 hello.stream,
             ),
         ).fetchone()
-        return Opened(*moved)
+        return Opened(*moved) if moved else StreamLocked()  # the device is gone
 
     def seal(self, before_us: int) -> bool:
         try:
