@@ -81,11 +81,13 @@ class Settled(NamedTuple):
 
 
 class Resumed(NamedTuple):
-    """A `welcome`: `totals` are the stream's since its beginning, `news` what was not known yet."""
+    """A `welcome`: `lost` and `totals` are the stream's since its beginning, `newly_lost` and
+    `news` what of it was not known yet."""
 
     stream: str
     committed: int
     lost: int
+    newly_lost: int
     totals: Outcome
     news: Outcome
     frames: list[Frame]
@@ -152,6 +154,7 @@ class Device:
     retry_after_ms: int = field(init=False, default=0)
     errors: Counter[str] = field(init=False, default_factory=Counter)
     """Codes of refused readings, nacks and errors, by how often they came."""
+    _lost: int = field(init=False, default=0)
     _nacked: bool = field(init=False, default=False)
     _error: Message = field(init=False, default_factory=dict)
     _control: list[bytes] = field(init=False, default_factory=list)
@@ -271,7 +274,7 @@ class Device:
         if held:
             self._notes.append(Renamed(old, held[0].seq, held[-1].seq))
         self.stream, self.spool, self.totals = self._new_name(), deque(), Outcome()
-        self.last = self.acked = self.sent = 0
+        self.last = self.acked = self.sent = self._lost = 0
         for frame in held:
             self.last += 1
             if self.reliable:
@@ -337,9 +340,9 @@ class Device:
         frames = self._settle(committed)
         self.acked = self.sent = committed
         self.totals = totals
-        self._notes.append(
-            Resumed(self.stream, committed, resume.get("lost", 0), totals, news, frames)
-        )
+        lost = resume["lost"]
+        newly_lost, self._lost = max(0, lost - self._lost), lost
+        self._notes.append(Resumed(self.stream, committed, lost, newly_lost, totals, news, frames))
         self.open = True
 
     def _ack(self, message: Message) -> None:

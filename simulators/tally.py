@@ -90,7 +90,7 @@ class Tally:
             case Resumed():
                 # No latency: the ack was lost with the connection, the time of it is unknown.
                 self._acked(note.frames, note.news, now_s)
-                self.frames_lost += note.lost
+                self.frames_lost += note.newly_lost
             case Dropped() | SetAside():
                 self.frames_dropped += 1
                 self.readings_dropped += note.frame.readings

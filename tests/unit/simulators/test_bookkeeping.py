@@ -66,7 +66,7 @@ def test_a_frame_line_holds_the_body_verbatim(tmp_path: Path) -> None:
             },
         ),
         (
-            Resumed("s", 3, 1, Outcome(5, 0, 0), Outcome(2, 0, 0), []),
+            Resumed("s", 3, 1, 1, Outcome(5, 0, 0), Outcome(2, 0, 0), []),
             {
                 "resumed": {
                     "device": "d",

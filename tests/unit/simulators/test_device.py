@@ -248,6 +248,18 @@ def test_a_stream_the_hub_had_forgotten_tells_no_news() -> None:
     assert note.news == Outcome()
 
 
+def test_what_the_hub_counts_as_lost_is_news_once() -> None:
+    bench = Bench(spool_frames=2)
+    bench.make(5)
+    told = []
+    for _ in range(2):
+        bench.connect()
+        bench.welcome(committed=3, lost=3)
+        told += [note for note in bench.device.take_notes() if isinstance(note, Resumed)]
+        bench.device.disconnected(1006)
+    assert [(note.lost, note.newly_lost) for note in told] == [(3, 3), (3, 0)]
+
+
 def test_a_full_spool_drops_its_oldest_frame() -> None:
     bench = Bench(spool_frames=2)
     bench.make(3)
