@@ -71,7 +71,6 @@ class Fleet:
             self.ledger,
             asyncio.Semaphore(DIALLING),
             Random(),
-            self.progress.say,
         )
         self.sessions = [Session(device, who.token, bench) for device, who in crew]
         self.interrupted = False

@@ -46,7 +46,7 @@ from pathlib import Path
 import orjson
 
 from simulators import Trouble
-from simulators.device import Dropped, Frame, Note, Outcome, Renamed, Resumed, SetAside, Settled
+from simulators.notes import Dropped, Frame, Note, Outcome, Renamed, Resumed, SetAside, Settled
 
 
 class Ledger:

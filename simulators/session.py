@@ -15,9 +15,10 @@ from random import Random
 from websockets.exceptions import InvalidStatus, WebSocketException
 
 from simulators.backoff import Backoff
-from simulators.device import Device, Frame, Settled
+from simulators.device import Device
 from simulators.ledger import Ledger
 from simulators.link import Link, open_link
+from simulators.notes import Frame, Settled
 from simulators.tally import Tally
 
 WELCOME_TIMEOUT_S = 30.0
@@ -33,8 +34,6 @@ class Bench:
     dialling: asyncio.Semaphore
     """How many handshakes at once: a hub that comes back is not to be trampled."""
     rng: Random
-    say: Callable[[str], None]
-    """Tell the person something, a line."""
 
 
 class Session:

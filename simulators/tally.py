@@ -9,17 +9,8 @@ import math
 from collections import Counter
 from dataclasses import dataclass, field
 
-from simulators.device import (
-    Device,
-    Dropped,
-    Frame,
-    Note,
-    Outcome,
-    Renamed,
-    Resumed,
-    SetAside,
-    Settled,
-)
+from simulators.device import Device
+from simulators.notes import Dropped, Frame, Note, Outcome, Renamed, Resumed, SetAside, Settled
 
 BUCKETS_PER_E = 100
 """Buckets a factor of e: a percentile is right to one part in a hundred, in constant memory."""

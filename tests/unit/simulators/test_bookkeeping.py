@@ -11,18 +11,9 @@ import pytest
 
 from simulators import Trouble
 from simulators.backoff import FIRST_S, LONGEST_S, Backoff
-from simulators.device import (
-    Device,
-    Dropped,
-    Frame,
-    Note,
-    Outcome,
-    Renamed,
-    Resumed,
-    SetAside,
-    Settled,
-)
+from simulators.device import Device
 from simulators.ledger import Ledger
+from simulators.notes import Dropped, Frame, Note, Outcome, Renamed, Resumed, SetAside, Settled
 from simulators.tally import Latencies, Tally
 from simulators.tokens import read_tokens
 

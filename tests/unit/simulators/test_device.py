@@ -8,7 +8,8 @@ from typing import Any
 import orjson
 import pytest
 
-from simulators.device import Device, Dropped, Frame, Outcome, Renamed, Resumed, SetAside, Settled
+from simulators.device import Device
+from simulators.notes import Dropped, Frame, Outcome, Renamed, Resumed, SetAside, Settled
 
 CLEAN_OUTCOME = {"stored": 0, "duplicate": 0, "rejected": 0}
 
