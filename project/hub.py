@@ -103,7 +103,7 @@ def open_engine(options: Options) -> Engine:
             "dbname": database["NAME"],
             **database.get("OPTIONS", {}),
         },
-        options.seal_unit_readings,
+        options.seal_slice_readings,
     )
 
 

@@ -66,12 +66,12 @@ _SESSION: Final = (
 class PostgresEngine:
     """See `Engine`. `parameters` are libpq's: host, port, user, password, dbname and others."""
 
-    def __init__(self, parameters: Mapping[str, Any], unit_readings: int = 160_000) -> None:
+    def __init__(self, parameters: Mapping[str, Any], slice_readings: int = 40_000) -> None:
         self._parameters = {
             name: value for name, value in parameters.items() if value not in ("", None)
         }
         self._open: psycopg.Connection | None = None
-        self._sealing = Sealing(unit_readings)
+        self._sealing = Sealing(slice_readings)
 
     @property
     def _db(self) -> psycopg.Connection:
