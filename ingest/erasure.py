@@ -21,9 +21,8 @@ from django.db.models import F, Model, QuerySet
 from devices.models import Device, Series
 from ingest.fields import from_us, to_us
 from ingest.models import LineState, RefusedReading, Rollup, Stream
+from ingest.storage.postgres_sealing import ADVISORY_LOCK
 
-# The lock that writers share from the insert to the commit, and that sealing takes for itself.
-ADVISORY_LOCK = 0x57454952
 _LATEST = datetime.max.replace(tzinfo=UTC)
 _TABLES = {
     "sqlite": ("ingest_recent", "ingest_sealed", "ingest_textreading"),

@@ -17,8 +17,6 @@ DEADLINE_S = 10.0
 WAITS = "import signal, sys; print('up', flush=True); signal.pause()"
 IGNORES = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
 STUBBORN = IGNORES + "while True: signal.pause()"
-    "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\nwhile True: signal.pause()"
-)
 
 
 def python(name: str, text: str) -> Child:

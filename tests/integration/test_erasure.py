@@ -10,9 +10,10 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from devices.models import Device, Kind, Series
 from devices.tokens import issue
-from ingest.erasure import ADVISORY_LOCK, erase_device, erase_series, erase_span
+from ingest.erasure import erase_device, erase_series, erase_span
 from ingest.fields import from_us
 from ingest.models import LineState, Reading, RefusedReading, Rollup, Stream, TextReading
+from ingest.storage.postgres_sealing import ADVISORY_LOCK
 from tests.integration.engine import engine, engine_url  # noqa: F401
 from tests.integration.stored import expected_rollups, set_watermark, store, stored_rollups
 
