@@ -22,13 +22,13 @@ class Device(models.Model):
         validators=[
             RegexValidator(
                 UID_PATTERN,
-                "A uid starts with a letter or a digit, and goes on with letters, digits and _ . : -",
+                "A letter or a digit first, then also _ . : - (64 at most)",
             )
         ],
     )
     name = models.CharField(max_length=200, blank=True)
     enabled = models.BooleanField(
-        default=True, help_text="A device that is not enabled is refused, and closed if connected."
+        default=True, help_text="Not enabled, it is refused, and closed if connected."
     )
     tags = models.JSONField(
         default=list, blank=True, help_text='A list of texts: ["roof", "north"]'
@@ -37,7 +37,7 @@ class Device(models.Model):
         null=True,
         blank=True,
         validators=[MinValueValidator(0.001)],
-        help_text="Seconds between its frames. It is online while heard from within three of them.",
+        help_text="Seconds between its frames; within three of them it is online.",
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     last_seen_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -50,7 +50,7 @@ class Device(models.Model):
 
 
 class Token(models.Model):
-    """What a device shows to be let in. Only a digest is kept; `devices.tokens` makes and reads it."""
+    """What a device shows to be let in. Only a digest is kept; see `devices.tokens`."""
 
     device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="tokens")
     label = models.CharField(max_length=100, blank=True)

@@ -77,12 +77,8 @@ class Buffer:
         self.readings -= sum(submission.frame.readings for submission in self._lent)
         self._lent.clear()
 
-    def keep(self) -> None:
-        """The lent frames go back in front, as they were."""
-        self.keep_only(self._lent)
-
-    def keep_only(self, rest: list[Submission]) -> None:
-        """Some of the lent frames, in their order, go back in front; the others are done with."""
+    def keep(self, rest: list[Submission]) -> None:
+        """Those of the lent frames not done with, in their order, go back in front."""
         self.readings += sum(submission.frame.readings for submission in rest)
         self._waiting.extendleft(reversed(rest))
         self.settle()

@@ -32,7 +32,7 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
-class DeviceConsumer(AsyncConsumer):  # type: ignore[misc]
+class DeviceConsumer(AsyncConsumer):
     """One WebSocket of one device."""
 
     channel_layer_alias: ClassVar[Any] = None  # a device's connection listens to no group
@@ -247,7 +247,7 @@ class DeviceConsumer(AsyncConsumer):  # type: ignore[misc]
             self.line.leave_stream(self.bearer.device_id, self._streamed.name, self)
 
 
-class FrameEndpoint(AsyncConsumer):  # type: ignore[misc]
+class FrameEndpoint(AsyncConsumer):
     """`POST /ingest/`: one plain frame, answered with its ack after the commit."""
 
     channel_layer_alias: ClassVar[Any] = None
@@ -342,7 +342,7 @@ class FrameEndpoint(AsyncConsumer):  # type: ignore[misc]
             message = await receive()
             if message["type"] == "http.disconnect":
                 raise asyncio.CancelledError
-            body += message.get("body", b"")
+            body += bytes(message.get("body", b""))
             if len(body) > self.line.limits.frame_bytes:
                 return None
             if not message.get("more_body"):
@@ -384,7 +384,7 @@ class FrameEndpoint(AsyncConsumer):  # type: ignore[misc]
 
 
 def shown_token(scope: dict[str, Any]) -> str | None:
-    """The token in the Authorization header, or in a subprotocol; never in the URL, which is logged."""
+    """The token in the Authorization header, or in a subprotocol; never in the URL."""
     for name, value in scope.get("headers", ()):
         if name == b"authorization":
             scheme, _, token = value.partition(b" ")

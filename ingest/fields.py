@@ -19,7 +19,7 @@ def to_us(moment: datetime) -> int:
 
 
 def from_us(at_us: int) -> datetime:
-    """The aware UTC moment `at_us` microseconds after 1970. OverflowError outside years 1 to 9999."""
+    """The UTC moment `at_us` microseconds after 1970. OverflowError outside years 1 to 9999."""
     return EPOCH + timedelta(microseconds=at_us)
 
 

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from typing import Protocol, TypeVar
 
 from django.db import DatabaseError, close_old_connections
@@ -89,10 +90,13 @@ class Gate:
         inside = list(self._guests)
         for start in range(0, len(inside), 500):
             some = inside[start : start + 500]
-            refusals = await self._ask(lambda some=some: tokens.refused(some, self._now()))
+            refusals = await self._ask(partial(self._refused, some))
             for token_id, refusal in refusals.items():
                 for guest in list(self._guests.get(token_id, ())):
                     guest.show_out(refusal)
+
+    def _refused(self, token_ids: list[int]) -> dict[int, TokenRefused]:
+        return tokens.refused(token_ids, self._now())
 
     async def _ask(self, question: Callable[[], T]) -> T:
         def asked() -> T:

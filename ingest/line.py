@@ -1,4 +1,4 @@
-"""The line of one hub process, as its connections see it: gate, writer, relay, and who is connected.
+"""The line of one hub process, as its connections see it: gate, writer, relay, who is connected.
 
 All of it on the event loop but what the writer's thread does; the writer's deliveries cross over
 here, once for each commit.
@@ -136,7 +136,7 @@ class Line:
         )
 
     async def open_stream(self, request: StreamRequest) -> StreamAnswer | None:
-        """The answer to a hello, when every earlier batch has settled; None where it cannot be had."""
+        """The answer to a hello, once every earlier batch has settled; None if it can't be had."""
         answer: asyncio.Future[StreamAnswer | None] = asyncio.get_running_loop().create_future()
         self.writer.open_stream(
             StreamRequest((answer, request.key), request.device_id, request.hello)

@@ -30,7 +30,7 @@ IGNORED: Final = FRAMES.labels("ignored")
 
 
 class Tally:
-    """Where every reading is that was taken: taken = stored + duplicate + rejected + fenced + pending.
+    """Where each taken reading is: taken = stored + duplicate + rejected + fenced + pending.
 
     Each figure is counted on its own, where it happens; that they add up is checked by an alert.
     """

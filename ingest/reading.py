@@ -111,7 +111,7 @@ class Run:
 
 @dataclass(slots=True)
 class Frame:
-    """What a message came to: `readings` in all, those to store in `runs`, the others in `refusals`."""
+    """What a message came to: `readings` in all, to store in `runs`, refused in `refusals`."""
 
     runs: list[Run] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)

@@ -131,7 +131,7 @@ class Relay:
     def _missed(
         self, changed: set[int], told: list[dict[str, tuple[int, Any]]], error: Exception
     ) -> None:
-        """What was not told is told with the next summary, unless something later came meanwhile."""
+        """What was not told goes with the next summary, unless something later came meanwhile."""
         self.dropped += 1
         if not self._failing:
             logger.warning("the channel layer takes no summary, dashboards are stale: %r", error)

@@ -45,15 +45,17 @@ def decode_samples(samples: Any, now_us: int, bounds: Bounds) -> Frame:
         if ts.__class__ is int and SECONDS_BELOW <= ts <= latest_ms:
             at_us = ts * 1_000
         else:
-            at_us, timeless = time_of(ts, timeless, now_us, bounds)
-            if at_us.__class__ is Code:
+            time, timeless = time_of(ts, timeless, now_us, bounds)
+            if isinstance(time, Code):
                 count = sum(value is not None for value in values.values())
                 readings += count
                 if count:
-                    refusals.append(Refusal(at_us, index, count=count, value=shown(ts)))
+                    refusals.append(Refusal(time, index, count=count, value=shown(ts)))
                 continue
+            at_us = time
         for metric, value in values.items():
             run = runs.get(metric)
+            kind: int | Code
             if value.__class__ is float and -NUMBER_MAX <= value <= NUMBER_MAX:
                 kind = NUMBER
             elif value is None:
@@ -83,7 +85,7 @@ def run_for(
     value: object,
     refusals: list[Refusal],
 ) -> Run | None:
-    """The run that takes a reading of `metric`, begun if there is none; None where it is refused."""
+    """The run that takes a reading of `metric`, begun if need be; None where it is refused."""
     if isinstance(kind, Code):
         refusals.append(Refusal(kind, sample, metric, value=shown(value)))
         return None

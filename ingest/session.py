@@ -75,7 +75,7 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A stream as the hub's `hello` transaction left it; `id` and `epoch` are the right to move it."""
+    """A stream as its `hello` transaction left it; `id` and `epoch` are the right to move it."""
 
     id: int
     epoch: int
@@ -97,7 +97,7 @@ class Taken:
 
 @dataclass(slots=True)
 class Session:
-    """The state of one connection. `replies` and `close` are its outputs; drain them after each call.
+    """One connection's state. `replies` and `close` are its outputs; drain them after each call.
 
     Where `close` is set, nothing more is taken and `replies` end with its `error`.
     """
@@ -124,7 +124,7 @@ class Session:
         return self.taken + 1
 
     def receive(self, text: str, now_us: int, room: bool = True) -> Taken | Hello | None:
-        """A message's text, received at `now_us`. `room` is False where the writer's buffer is full.
+        """A message's text, received at `now_us`. `room` is False while the buffer is full.
 
         A `Hello` is to be answered with `welcome` or `fail`, before the next message is read.
         """
@@ -151,7 +151,7 @@ class Session:
         return self._reliable(message, now_us, room)
 
     def refuse_form(self, reason: str) -> None:
-        """Close for what cannot be read; it tells the seq to send an empty frame for, if one is due."""
+        """Close for what cannot be read, with the seq to send an empty frame for, if one is due."""
         due = self.stream is not None and not self._refusing
         self.fail(4400, "bad_message", reason, seq=self.expected if due else None)
 
@@ -211,9 +211,9 @@ class Session:
             return Hello(token, None)
         if not isinstance(stream, str) or not STREAM.fullmatch(stream):
             return self.refuse_form("a stream's name is 1 to 64 letters, digits, _ and -")
-        first = held.get("first") if isinstance(held, dict) else None
-        last = held.get("last") if isinstance(held, dict) else None
-        if not (_is_seq(first) and (_is_seq(last) or last == 0) and first <= last + 1):
+        first: Any = held.get("first") if isinstance(held, dict) else None
+        last: Any = held.get("last") if isinstance(held, dict) else None
+        if not (_is_seq(first) and (last == 0 or _is_seq(last)) and first <= last + 1):
             return self.refuse_form(
                 'hello with a stream carries "held": {"first": …, "last": …}; holding nothing,'
                 " first is last + 1"
@@ -232,7 +232,7 @@ class Session:
     def _reliable(
         self, message: dict[str, Any] | list[Any], now_us: int, room: bool
     ) -> Taken | None:
-        seq = message.get("seq") if isinstance(message, dict) else None
+        seq: Any = message.get("seq") if isinstance(message, dict) else None
         if not _is_seq(seq):
             return self.refuse_form(
                 "after hello with a stream each frame has a seq, an integer from 1"

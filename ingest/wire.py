@@ -41,7 +41,7 @@ def parse(text: str) -> dict[str, Any] | list[Any]:
 
 
 def _parse_leniently(text: str, reason: str) -> Any:
-    """Python's parser takes lone surrogates and deeper nesting, so that they are refused by name."""
+    """Python's parser takes lone surrogates and deeper nesting: they are refused by name."""
     try:
         return json.loads(text, parse_int=_clipped)
     except (ValueError, RecursionError):
@@ -53,7 +53,7 @@ def _clipped(digits: str) -> int:
 
 
 def decode(message: dict[str, Any] | list[Any], now_us: int, bounds: Bounds) -> Frame:
-    """The frame in a parsed message, received at `now_us`; what cannot be taken is in `refusals`."""
+    """The frame in a message received at `now_us`; what cannot be taken is in `refusals`."""
     if isinstance(message, list):
         if (
             message
@@ -128,7 +128,7 @@ def _entry(seq: int, refusal: Refusal) -> dict[str, Any]:
 
 
 def _joins(entry: dict[str, Any], seq: int, refusal: Refusal) -> bool:
-    """Whether a refusal goes on with the entry: the same kind, metric and frame, the next sample."""
+    """Whether a refusal goes on with the entry: same kind, metric and frame, the next sample."""
     return (
         refusal.sample is not None
         and entry["seq"] == seq

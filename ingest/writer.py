@@ -15,11 +15,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from ingest.buffer import Buffer, Submission
-from ingest.reading import Code, Frame, Refusal, Run, shown
+from ingest.poison import without_poison
 from ingest.storage import (
     Collision,
     Engine,
@@ -83,7 +84,7 @@ class Delivery:
 
 
 class Writer:
-    """See the module. `deliver` is called in the writer's thread, once for each commit, in order."""
+    """See the module. `deliver` is called in the writer's thread, once a commit, in order."""
 
     def __init__(
         self,
@@ -192,12 +193,11 @@ class Writer:
         delivery = Delivery()
         again: list[_Waiting] = []
         for waiting, answer in zip(hellos, answers, strict=True):
-            if isinstance(answer, StreamLocked):
-                if now < waiting.until:
-                    again.append(waiting)
-                    continue
-                answer = None
-            delivery.streams.append((waiting.request, answer))
+            locked = isinstance(answer, StreamLocked)
+            if locked and now < waiting.until:
+                again.append(waiting)
+            else:
+                delivery.streams.append((waiting.request, None if locked else answer))
         self._deliver(delivery)
         if again:
             with self._changed:
@@ -206,141 +206,92 @@ class Writer:
                     self._changed.wait(HELLO_RETRY_S)
 
     def _flush(self, transactions: Transactions, batch: list[Submission]) -> None:
-        """Commit the lent batch, or put it back. Never loses its order."""
-        started = time.perf_counter()
-        try:
-            outcome = transactions.write(batch, self._now_us())
-        except OutcomeUnknown as error:
-            self._meet(error)
-            found = self._resolve(transactions)
-            if found is None:
-                return self._keep()
-            outcome = found
-        except Collision:
-            with self._changed:
-                self.buffer.keep()
-            return None
-        except Trouble as error:
-            self._meet(error)
-            return self._keep()
-        except Exception as error:
-            if not isinstance(error, Poison):
-                logger.exception("a bug in the writer; the frame it broke on is looked for")
-            return self._isolate(transactions, batch)
-        self._settle(outcome, batch, time.perf_counter() - started)
+        """Commit the lent batch, in parts if it cannot be written whole. Never loses its order.
 
-    def _settle(self, outcome: Outcome, batch: Sequence[Submission], write_s: float) -> None:
-        self._recovered()
-        with self._changed:
-            self.buffer.settle()
-        flush = Flush(len(batch), sum(s.frame.readings for s in batch), write_s)
-        self._deliver(Delivery(outcome, flush))
-
-    def _keep(self) -> None:
-        """Wait with the batch back in its place, so that what comes meanwhile goes behind it."""
-        with self._changed:
-            self.buffer.keep()
-        self._abandoned.wait(self.options.retry_interval_s)
-
-    def _resolve(self, transactions: Transactions) -> Outcome | None:
-        while not self._abandoned.wait(self.options.retry_interval_s):
-            try:
-                return transactions.resolve()
-            except Trouble as error:
-                self._meet(error)
-        return None
-
-    def _isolate(self, transactions: Transactions, batch: list[Submission]) -> None:
-        """Write a batch that cannot be written whole: halves, then frames, then readings.
-
-        Trouble in the midst keeps what is not yet committed; what is, is delivered part by part.
+        What is committed is delivered part by part; trouble in the midst keeps the rest.
         """
         parts = [batch]
         while parts:
             part = parts.pop(0)
             started = time.perf_counter()
             try:
-                outcome = transactions.write(part, self._now_us())
-            except OutcomeUnknown as error:
-                self._meet(error)
-                found = self._resolve(transactions)
-                if found is None:
-                    return self._give_back([s for p in [part, *parts] for s in p])
-                outcome = found
+                outcome = self._write(transactions, part)
             except Trouble as error:
-                self._meet(error)
-                return self._give_back([s for p in [part, *parts] for s in p])
+                self._keep([part, *parts], error)
+                return
             except Exception as error:
-                if len(part) > 1:
-                    middle = len(part) // 2
-                    parts[:0] = [part[:middle], part[middle:]]
-                elif isinstance(error, Poison) and (
-                    healed := self._without_poison(transactions, part[0])
-                ):
-                    parts.insert(0, [healed])
-                else:
-                    parts = self._break_off(part[0].connection, [part, *parts])
+                parts = self._divide(transactions, part, parts, error)
                 continue
             self._recovered()
             readings = sum(s.frame.readings for s in part)
-            self._deliver(
-                Delivery(outcome, Flush(len(part), readings, time.perf_counter() - started))
-            )
+            write_s = time.perf_counter() - started
+            if not parts:
+                with self._changed:
+                    self.buffer.settle()
+            self._deliver(Delivery(outcome, Flush(len(part), readings, write_s)))
         with self._changed:
             self.buffer.settle()
+
+    def _write(self, transactions: Transactions, part: list[Submission]) -> Outcome:
+        """Commit; where the answer to COMMIT was lost, ask until it is known what became of it."""
+        try:
+            return transactions.write(part, self._now_us())
+        except OutcomeUnknown as error:
+            self._meet(error)
+            while not self._abandoned.wait(self.options.retry_interval_s):
+                try:
+                    outcome = transactions.resolve()
+                except Trouble as again:
+                    self._meet(again)
+                    continue
+                if outcome is not None:
+                    return outcome
+                break
+            raise
+
+    def _keep(self, parts: list[list[Submission]], error: Trouble) -> None:
+        """What is not committed goes back in front, so that what comes meanwhile goes behind it."""
+        with self._changed:
+            self.buffer.keep([submission for part in parts for submission in part])
+        if not isinstance(error, Collision):
+            self._meet(error)
+            self._abandoned.wait(self.options.retry_interval_s)
+
+    def _divide(
+        self,
+        transactions: Transactions,
+        part: list[Submission],
+        rest: list[list[Submission]],
+        error: Exception,
+    ) -> list[list[Submission]]:
+        """What to write in place of a part that cannot be written: halves, or one frame mended.
+
+        A frame that meets a bug of ours cannot be mended; its connection is broken off.
+        """
+        if not isinstance(error, Poison):
+            logger.error("a bug in the writer; the frame it broke on is looked for", exc_info=error)
+        if len(part) > 1:
+            middle = len(part) // 2
+            return [part[:middle], part[middle:], *rest]
+        submission = part[0]
+        if isinstance(error, Poison):
+            takes = partial(transactions.takes, submission)
+            if (mended := without_poison(submission, takes)) is not None:
+                logger.warning("the database refuses readings of a frame: %s", error)
+                return [[mended], *rest]
+        return self._break_off(submission.connection, [part, *rest])
 
     def _break_off(
         self, connection: object, parts: list[list[Submission]]
     ) -> list[list[Submission]]:
-        """A connection that our own bug broke on stores nothing more: its frames leave the batch."""
-        kept, left = [], []
-        for part in parts:
-            left += [s for s in part if s.connection is connection]
-            kept.append([s for s in part if s.connection is not connection])
+        """A connection our own bug broke on stores nothing more: its frames leave the batch."""
+        left = [s for part in parts for s in part if s.connection is connection]
         readings = sum(s.frame.readings for s in left)
         gone = Settlement(connection, left[-1].seq, readings=readings, fenced=True)
-        self._deliver(
-            Delivery(Outcome([gone], []), Flush(len(left), readings, 0.0), broken=[connection])
-        )
+        flush = Flush(len(left), readings, 0.0)
+        self._deliver(Delivery(Outcome([gone], []), flush, broken=[connection]))
+        kept = [[s for s in part if s.connection is not connection] for part in parts]
         return [part for part in kept if part]
-
-    def _give_back(self, rest: list[Submission]) -> None:
-        with self._changed:
-            self.buffer.keep_only(rest)
-        self._abandoned.wait(self.options.retry_interval_s)
-
-    def _without_poison(
-        self, transactions: Transactions, submission: Submission
-    ) -> Submission | None:
-        """The frame with the readings refused that the database will not take; None if it takes all."""
-        frame = submission.frame
-        poison = [
-            reading for reading in _readings(frame) if not transactions.takes(submission, reading)
-        ]
-        if not poison:
-            return None
-        refusals = list(frame.refusals)
-        refusals += [
-            Refusal(Code.UNSTORABLE, run.samples[i], run.metric, value=shown(run.values[i]))
-            for run, i in poison
-        ]
-        bad = {(id(run), i) for run, i in poison}
-        runs = [
-            Run(
-                run.metric,
-                run.kind,
-                [at_us for i, at_us in enumerate(run.times_us) if (id(run), i) not in bad],
-                [value for i, value in enumerate(run.values) if (id(run), i) not in bad],  # type: ignore[arg-type]
-                [sample for i, sample in enumerate(run.samples) if (id(run), i) not in bad],
-            )
-            for run in frame.runs
-        ]
-        logger.warning(
-            "the database refuses %d readings of one frame; they are refused by name", len(poison)
-        )
-        return replace(
-            submission, frame=Frame([r for r in runs if r.values], refusals, frame.readings)
-        )
 
     def _seal(self, engine: Engine) -> None:
         """One slice, if one is due and the database is well."""
@@ -369,10 +320,6 @@ class Writer:
         if self.in_trouble is not None:
             logger.warning("the database can be written again")
         self.in_trouble = None
-
-
-def _readings(frame: Frame) -> list[tuple[Run, int]]:
-    return [(run, i) for run in frame.runs for i in range(len(run.values))]
 
 
 __all__ = ["Delivery", "Flush", "Settlement", "Writer", "WriterOptions"]

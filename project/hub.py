@@ -11,9 +11,11 @@ from typing import Any, Final
 
 from channels.layers import get_channel_layer
 from django.conf import settings
+from prometheus_client import REGISTRY
 
 from dashboards import queries
 from dashboards.board import Board
+from dashboards.metrics import BoardCollector
 from ingest.gate import Gate
 from ingest.line import Line
 from ingest.relay import Relay
@@ -30,7 +32,7 @@ SWITCH_INTERVAL_S: Final = 0.0005
 
 
 class Hub:
-    """One hub process: the line, and the board of its dashboards. Started once, on the event loop."""
+    """One hub process: the line, and its dashboards' board. Started once, on the event loop."""
 
     def __init__(self, options: Options) -> None:
         layer = get_channel_layer()
@@ -64,6 +66,7 @@ class Hub:
             load_catalogue=queries.in_own_thread(queries.catalogue),
             interval_s=options.relay_interval_s,
         )
+        self._board_collector = BoardCollector(self.board)
         self._started: asyncio.Task[None] | None = None
 
     def start(self) -> asyncio.Task[None]:
@@ -79,12 +82,14 @@ class Hub:
         await self._started
         flushed = await self.line.stop()
         await self.board.stop()
+        REGISTRY.unregister(self._board_collector)
         return flushed
 
     async def _start(self) -> None:
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         self.line.start()
         await self.board.start()
+        REGISTRY.register(self._board_collector)
 
 
 def open_engine(options: Options) -> Engine:
@@ -115,7 +120,7 @@ Application = Callable[..., Awaitable[Any]]
 
 
 def starting(application: Application, hub: Hub) -> Application:
-    """`application`, which starts the hub when it is first asked for anything: any server will do."""
+    """`application`, which starts the hub when first asked for anything: any server will do."""
 
     async def started(scope: dict[str, Any], receive: Any, send: Any) -> None:
         await hub.start()

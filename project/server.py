@@ -20,7 +20,7 @@ NEVER: Final = -1  # Daphne closes every socket after a day unless told not to
 MESSAGE_MAX_BYTES: Final = 4 * 1024 * 1024
 
 
-class HubServer(Server):  # type: ignore[misc]
+class HubServer(Server):
     """Daphne, that remembers whether it could listen."""
 
     failed = False

@@ -1,11 +1,13 @@
-"""Which path goes where; the device's own doors (`/ws/ingest/`, `POST /ingest/`) are in `asgi.py`."""
+"""Which path goes where; what Django does not answer (`/ingest/`, `/healthz`) is in `asgi.py`."""
 
 from __future__ import annotations
 
 from django.contrib import admin
 from django.urls import include, path
+from django_prometheus.exports import ExportToDjangoView
 
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("metrics", ExportToDjangoView, name="metrics"),
     path("", include("dashboards.urls")),
 ]

@@ -29,7 +29,7 @@ class Migration(migrations.Migration):
                         validators=[
                             django.core.validators.RegexValidator(
                                 "^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}\\Z",
-                                "A uid starts with a letter or a digit, and goes on with letters, digits and _ . : -",
+                                "A letter or a digit first, then also _ . : - (64 at most)",
                             )
                         ],
                     ),
@@ -39,7 +39,7 @@ class Migration(migrations.Migration):
                     "enabled",
                     models.BooleanField(
                         default=True,
-                        help_text="A device that is not enabled is refused, and closed if connected.",
+                        help_text="Not enabled, it is refused, and closed if connected.",
                     ),
                 ),
                 (
@@ -52,7 +52,7 @@ class Migration(migrations.Migration):
                     "expected_interval_s",
                     models.FloatField(
                         blank=True,
-                        help_text="Seconds between its frames. It is online while heard from within three of them.",
+                        help_text="Seconds between its frames; within three of them it is online.",
                         null=True,
                         validators=[django.core.validators.MinValueValidator(0.001)],
                     ),

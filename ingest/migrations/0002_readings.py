@@ -9,6 +9,8 @@ PostgreSQL: one table, partitioned by time. Rows beyond the partitions made ahea
 default one. The BRIN index finds a span of time in a table whose key begins with the series.
 """
 
+from typing import Any
+
 from django.db import migrations
 
 SQLITE = [
@@ -35,7 +37,8 @@ SQLITE = [
         WHERE s.id = 1""",
 ]
 # -62135596800000000 is the first microsecond of year 1: nothing is sealed yet.
-SQLITE_STATE = """INSERT INTO ingest_linestate (id, sealing_from, sealing_to, sealing_series, catalogue)
+SQLITE_STATE = """INSERT INTO ingest_linestate
+    (id, sealing_from, sealing_to, sealing_series, catalogue)
     VALUES (1, -62135596800000000, -62135596800000000, 0, 0)"""
 SQLITE_DOWN = [
     "DROP VIEW ingest_reading",
@@ -73,13 +76,13 @@ POSTGRESQL_DOWN = [
 ]
 
 
-def forwards(apps, schema_editor):
+def forwards(apps: Any, schema_editor: Any) -> None:
     sqlite = schema_editor.connection.vendor == "sqlite"
     for statement in (*SQLITE, SQLITE_STATE) if sqlite else (*POSTGRESQL, POSTGRESQL_STATE):
         schema_editor.execute(statement)
 
 
-def backwards(apps, schema_editor):
+def backwards(apps: Any, schema_editor: Any) -> None:
     sqlite = schema_editor.connection.vendor == "sqlite"
     for statement in SQLITE_DOWN if sqlite else POSTGRESQL_DOWN:
         schema_editor.execute(statement)

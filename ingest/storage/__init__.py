@@ -51,7 +51,7 @@ class Watermark:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The right to move a stream from `first - 1` to `last`: the batch's frames of one connection."""
+    """The right to move a stream from `first - 1` to `last`: a connection's frames of a batch."""
 
     stream_id: int
     epoch: int
@@ -132,10 +132,10 @@ class Outcome:
 
 
 class Engine(Protocol):
-    """A database as `transaction` drives it. Every call may raise Trouble; inserts may raise Poison."""
+    """A database as `transaction` drives it. All may raise Trouble; inserts may raise Poison."""
 
     def begin(self, stream_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
-        """Open the batch's transaction and lock the streams, in id order: (epoch, committed) by id."""
+        """Begin, and lock the streams in id order: (epoch, committed) by id."""
 
     def watermark(self) -> Watermark:
         """As it stands now, and stays until this transaction ends."""
@@ -144,7 +144,7 @@ class Engine(Protocol):
         """(device id, metric, series id, kind) of every series of these devices."""
 
     def add_series(self, wanted: Sequence[tuple[int, str, int]]) -> None:
-        """Make series of (device id, metric, kind) where there are none, and the device still is."""
+        """Make series of (device id, metric, kind) where none are, and the device still is."""
 
     def insert(
         self, rows: list[Row], late: list[Row]

@@ -190,7 +190,8 @@ class PostgresEngine:
             "  JOIN new USING (series_id, time) GROUP BY series_id, time)"
         )
         return self._db.execute(
-            f"SELECT i.pos, r.value FROM {incoming} i JOIN {table} r USING (series_id, time) ORDER BY 1"
+            f"SELECT i.pos, r.value FROM {incoming} i"
+            f" JOIN {table} r USING (series_id, time) ORDER BY 1"
         ).fetchall()
 
     def _fold(self, late: list[Row], known: set[int]) -> None:
@@ -214,7 +215,8 @@ class PostgresEngine:
                 "UPDATE ingest_stream s SET committed = m.committed, stored = s.stored + m.stored,"
                 " duplicate = s.duplicate + m.duplicate, rejected = s.rejected + m.rejected,"
                 " used_at = %s FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],"
-                " %s::bigint[]) AS m (id, committed, stored, duplicate, rejected) WHERE s.id = m.id",
+                " %s::bigint[]) AS m (id, committed, stored, duplicate, rejected)"
+                " WHERE s.id = m.id",
                 [
                     _moment(now_us),
                     [c.claim.stream_id for c in counts],

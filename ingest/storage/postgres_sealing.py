@@ -20,8 +20,8 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # Writers that come while sealing waits for its lock wait behind it, so it does not wait long.
 LOCK_TIMEOUT: Final = "100ms"
 
-# First and last by the least and greatest [seconds into the minute, value], in one pass: a join back
-# to the readings has no statistics to go by, and its nested loop held every ack for 20 s.
+# First and last by the least and greatest [seconds into the minute, value], in one pass: a join
+# back to the readings has no statistics to go by, and its nested loop held every ack for 20 s.
 _FOLD: Final = """
 INSERT INTO folded
 SELECT series_id, start, count(*), sum(value), min(value), max(value),
@@ -120,7 +120,8 @@ class Sealing:
     def _through(self, db: psycopg.Connection, after: int) -> int | None:
         """The last series of the slice that begins after `after`; None where there is none."""
         row = db.execute(
-            "SELECT max(id) FROM (SELECT id FROM devices_series WHERE id > %s ORDER BY id LIMIT %s) AS s",
+            "SELECT max(id) FROM"
+            " (SELECT id FROM devices_series WHERE id > %s ORDER BY id LIMIT %s) AS slice",
             [after, self._series],
         ).fetchone()
         return row[0] if row else None
@@ -136,6 +137,7 @@ def _watermark(db: psycopg.Connection) -> tuple[datetime, datetime, int]:
 
 def _move(db: psycopg.Connection, start: datetime, end: datetime, series_id: int) -> None:
     db.execute(
-        "UPDATE ingest_linestate SET sealing_from = %s, sealing_to = %s, sealing_series = %s WHERE id = 1",
+        "UPDATE ingest_linestate SET sealing_from = %s, sealing_to = %s, sealing_series = %s"
+        " WHERE id = 1",
         [start, end, series_id],
     )

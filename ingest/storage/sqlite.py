@@ -141,7 +141,7 @@ class SqliteEngine:
         return known
 
     def _insert_singly(self, table: str, chunk: list[Row], start: int) -> list[tuple[int, Any]]:
-        """Insert a chunk whose rows are not all new; which were not shows in the count of changes."""
+        """Insert a chunk whose rows are not all new; the count of changes shows which were."""
         db = self._db
         old: list[int] = []
 
@@ -306,7 +306,8 @@ class SqliteEngine:
 
 def read_watermark(db: sqlite3.Connection) -> Watermark:
     row = db.execute(
-        "SELECT sealing_from, sealing_to, sealing_series, catalogue FROM ingest_linestate WHERE id = 1"
+        "SELECT sealing_from, sealing_to, sealing_series, catalogue FROM ingest_linestate"
+        " WHERE id = 1"
     ).fetchone()
     if row is None:
         raise Trouble("the database has no line state: run `manage.py migrate`")

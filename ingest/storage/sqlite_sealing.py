@@ -41,8 +41,10 @@ FROM moving m GROUP BY 1, 2
 """
 _FOLD_ENDS: Final = """
 UPDATE folded SET
-    first = (SELECT value FROM moving m WHERE m.series_id = folded.series_id AND m.time = first_time),
-    last = (SELECT value FROM moving m WHERE m.series_id = folded.series_id AND m.time = last_time)
+    first = (SELECT value FROM moving m
+             WHERE m.series_id = folded.series_id AND m.time = first_time),
+    last = (SELECT value FROM moving m
+            WHERE m.series_id = folded.series_id AND m.time = last_time)
 """
 # Additions, never read-modify-write: late readings meet their rollups by the same statement.
 _ADD: Final = """
@@ -71,7 +73,8 @@ SELECT h.series_id, 3600, h.start, h.count, h.sum, h.min, h.max,
     h.last_time
 FROM (SELECT f.series_id, {_HOUR} AS start, sum(f.count) AS count, sum(f.sum) AS sum,
              min(f.min) AS min, max(f.max) AS max, min(f.first_time) AS first_time,
-             max(f.last_time) AS last_time, min(f.start) AS first_minute, max(f.start) AS last_minute
+             max(f.last_time) AS last_time, min(f.start) AS first_minute,
+             max(f.start) AS last_minute
       FROM folded f GROUP BY 1, 2) h
 WHERE true {_ADD}
 """
@@ -82,8 +85,9 @@ def fold(db: sqlite3.Connection, rows: list[Row]) -> None:
     _prepare(db)
     for start in range(0, len(rows), 1_000):
         some = rows[start : start + 1_000]
+        values = ",".join(["(?,?,?)"] * len(some))
         db.execute(
-            f"INSERT INTO moving (time, series_id, value) VALUES {','.join(['(?,?,?)'] * len(some))}",
+            f"INSERT INTO moving (time, series_id, value) VALUES {values}",
             tuple(chain.from_iterable(some)),
         )
     _add_up(db)
@@ -199,7 +203,8 @@ class Sealing:
                 self._slices = None
                 return True
             db.execute(
-                "UPDATE ingest_linestate SET sealing_from = sealing_to, sealing_series = 0 WHERE id = 1"
+                "UPDATE ingest_linestate SET sealing_from = sealing_to, sealing_series = 0"
+                " WHERE id = 1"
             )
             db.execute("DELETE FROM ingest_recent WHERE time < ?", (to_us,))
         self._slices = None

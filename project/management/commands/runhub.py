@@ -9,6 +9,7 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from project.checks import DatabaseClaimed, claim_database, start_problems
+from project.server import serve
 
 
 class Command(BaseCommand):
@@ -34,8 +35,6 @@ class Command(BaseCommand):
         if behind:
             raise CommandError("The database is not up to date: run `manage.py migrate` first.")
         connection.close()
-        from project.server import serve  # Twisted's reactor is installed by this import
-
         served = serve(host, port)
         if claim is not None:
             claim.close()
