@@ -115,6 +115,7 @@ class Board:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
+        await self._leave()
         self._loader.shutdown(wait=False, cancel_futures=True)
 
     def prime(self, known: Sequence[DevicePresent], read_at_ms: int) -> None:
@@ -189,8 +190,16 @@ class Board:
             except Exception as error:
                 # Redis away: an ordinary state, said once a try and never a traceback.
                 logger.warning("no summaries: %s; trying again in %.1f s", error, retry_s)
+                await self._leave()
                 await asyncio.sleep(retry_s)
                 retry_s = min(retry_s * 2, RETRY_MAX_S)
+
+    async def _leave(self) -> None:
+        """A channel that nobody reads any more would gather messages without bound."""
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            with suppress(Exception):
+                await self._layer.group_discard(GROUP, channel)
 
     async def _rejoin(self) -> None:
         while True:

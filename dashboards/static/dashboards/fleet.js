@@ -107,6 +107,8 @@ function judge() {
   document.getElementById("rows").hidden = shown === 0;
   document.getElementById("fleet").hidden = rows.size === 0;
   document.getElementById("first").hidden = rows.size > counts["never-seen"];
+  const head = document.getElementById("first-head");
+  if (rows.size > 0) setText(head, head.dataset.waiting);
 }
 
 function tick() {

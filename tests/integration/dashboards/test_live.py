@@ -1,0 +1,213 @@
+"""`/ws/live/` from a browser's side: who is let in, what it is sent, and what a slow one gets."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
+from typing import Any
+
+import orjson
+import pytest
+from channels.sessions import CookieMiddleware, SessionMiddleware
+from channels.testing import WebsocketCommunicator
+
+from dashboards import consumers
+from dashboards.board import Board
+from dashboards.consumers import LiveConsumer
+from dashboards.present import DevicePresent
+from dashboards.routing import live_application
+from tests.integration.dashboards.test_board import Layer, eventually, summary, told
+
+ORIGIN = (b"origin", b"http://localhost:8000")
+KNOWN = [DevicePresent("porch", "Porch", 10.0), DevicePresent("roof")]
+
+
+@pytest.fixture
+def layer() -> Layer:
+    return Layer()
+
+
+@pytest.fixture
+async def board(layer: Layer) -> AsyncIterator[Board]:
+    board = Board(
+        layer, time.time, load_fleet=lambda: KNOWN, load_catalogue=lambda: KNOWN, interval_s=0.02
+    )
+    await board.start()
+    await eventually(lambda: board.primed and layer.groups)
+    yield board
+    await board.stop()
+
+
+Connect = Callable[..., Awaitable["Dashboard"]]
+
+
+class Dashboard:
+    """A browser's end of the socket."""
+
+    def __init__(self, application: Any, path: str, headers: list[tuple[bytes, bytes]]) -> None:
+        self.socket = WebsocketCommunicator(application, path, headers)
+
+    async def connect(self) -> None:
+        accepted, _ = await self.socket.connect(timeout=10)
+        assert accepted
+
+    async def hear(self) -> dict[str, Any]:
+        message: dict[str, Any] = orjson.loads(await self.socket.receive_from(timeout=10))
+        return message
+
+    async def see(self, message: dict[str, Any]) -> None:
+        await self.socket.send_to(text_data=f'{{"type":"seen","at":{message["at"]}}}')
+
+    async def closed(self) -> int:
+        output = await self.socket.receive_output(timeout=10)
+        assert output["type"] == "websocket.close"
+        code: int = output["code"]
+        return code
+
+    async def until(self, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """See updates until one `holds`."""
+        while True:
+            message = await self.hear()
+            if holds(message):
+                return message
+            await self.see(message)
+
+
+@pytest.fixture
+async def connect(board: Board, session_cookie: str) -> AsyncIterator[Connect]:
+    opened: list[Dashboard] = []
+
+    async def connect(
+        path: str = "/ws/live/", *, application: Any = None, headers: Any = None
+    ) -> Dashboard:
+        cookie = (b"cookie", f"sessionid={session_cookie}".encode())
+        application = application or live_application(board)
+        dashboard = Dashboard(application, path, [ORIGIN, cookie] if headers is None else headers)
+        await dashboard.connect()
+        opened.append(dashboard)
+        return dashboard
+
+    yield connect
+    for dashboard in opened:
+        await dashboard.socket.disconnect()
+
+
+def uids(message: dict[str, Any]) -> set[str]:
+    return {device["uid"] for device in message["devices"]}
+
+
+async def test_a_browser_that_is_not_logged_in_is_told_and_closed(connect: Connect) -> None:
+    dashboard = await connect(headers=[ORIGIN])
+    assert (await dashboard.hear())["code"] == "not_logged_in"
+    assert await dashboard.closed() == 4401
+
+
+async def test_a_page_of_another_site_is_told_and_closed(
+    connect: Connect, session_cookie: str
+) -> None:
+    cookie = (b"cookie", f"sessionid={session_cookie}".encode())
+    for headers in ([(b"origin", b"http://evil.example"), cookie], [cookie]):
+        dashboard = await connect(headers=headers)
+        assert (await dashboard.hear())["code"] == "foreign_origin"
+        assert await dashboard.closed() == 4403
+
+
+async def test_a_database_that_is_away_is_told_and_may_be_tried_again(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(scope: Any) -> None:
+        raise ConnectionError("the database is away")
+
+    monkeypatch.setattr(consumers, "get_user", away)
+    dashboard = await connect()
+    assert (await dashboard.hear())["code"] == "unavailable"
+    assert await dashboard.closed() == 4503
+
+
+async def test_the_snapshot_comes_first_and_has_everyone(connect: Connect) -> None:
+    snapshot = await (await connect()).hear()
+    assert snapshot["type"] == "snapshot"
+    assert snapshot["interval_ms"] == 20
+    assert snapshot["stale_since"] is None
+    porch = next(device for device in snapshot["devices"] if device["uid"] == "porch")
+    assert porch == {
+        "uid": "porch",
+        "name": "Porch",
+        "seen": None,
+        "values": {},
+        "counts": {"stored": 0, "duplicate": 0, "rejected": 0},
+        "interval_s": 10.0,
+    }
+    assert uids(snapshot) == {"porch", "roof"}
+
+
+async def test_updates_replace_what_changed(connect: Connect, layer: Layer) -> None:
+    dashboard = await connect()
+    await dashboard.see(await dashboard.hear())
+    await layer.publish(summary("roof", 30.0))
+    update = await dashboard.until(lambda message: "roof" in uids(message))
+    assert update["type"] == "update"
+    (roof,) = [device for device in update["devices"] if device["uid"] == "roof"]
+    assert roof["values"] == {"temperature": [1000.0, 30.0]}
+
+
+async def test_one_device_may_be_asked_for(connect: Connect, layer: Layer) -> None:
+    dashboard = await connect("/ws/live/?device=roof")
+    snapshot = await dashboard.hear()
+    assert uids(snapshot) == {"roof"}
+    await dashboard.see(snapshot)
+    await layer.publish(summary("porch"))
+    await layer.publish(summary("roof", 30.0))
+    assert uids(await dashboard.until(lambda message: bool(uids(message)))) == {"roof"}
+
+
+async def test_a_slow_browser_gets_fewer_updates_and_no_backlog(
+    connect: Connect, board: Board, layer: Layer
+) -> None:
+    dashboard = await connect()
+    snapshot = await dashboard.hear()
+    for number in range(20):
+        await layer.publish(summary("roof", float(number), 1000.0 + number))
+        await eventually(partial(told, board, number + 1))
+    assert board.updates == 0
+    await dashboard.see(snapshot)
+    update = await dashboard.until(lambda message: "roof" in uids(message))
+    (roof,) = [device for device in update["devices"] if device["uid"] == "roof"]
+    assert roof["values"] == {"temperature": [1019.0, 19.0]}
+
+
+async def test_seen_of_another_update_does_not_count(connect: Connect, board: Board) -> None:
+    dashboard = await connect()
+    snapshot = await dashboard.hear()
+    for nonsense in ('{"type":"seen","at":1}', "{", "[]", '{"type":"subscribe"}'):
+        await dashboard.socket.send_to(text_data=nonsense)
+    await asyncio.sleep(0)
+    assert board.updates == 0
+    await dashboard.see(snapshot)
+    assert (await dashboard.hear())["type"] == "update"
+
+
+async def test_a_browser_that_sees_nothing_is_closed(connect: Connect, board: Board) -> None:
+    consumer = LiveConsumer.as_asgi(board=board, seen_timeout_s=0.05)
+    dashboard = await connect(application=CookieMiddleware(SessionMiddleware(consumer)))
+    await dashboard.hear()
+    assert (await dashboard.hear())["code"] == "too_slow"
+    assert await dashboard.closed() == 4508
+
+
+async def test_a_quiet_fleet_still_beats(connect: Connect, board: Board) -> None:
+    dashboard = await connect()
+    await dashboard.see(await dashboard.hear())
+    first = await dashboard.hear()
+    await dashboard.see(first)
+    assert (await dashboard.hear())["at"] > first["at"]
+
+
+async def test_a_browser_that_leaves_is_forgotten(connect: Connect, board: Board) -> None:
+    dashboard = await connect()
+    await dashboard.hear()
+    assert board.dashboards == 1
+    await dashboard.socket.disconnect()
+    await eventually(lambda: board.dashboards == 0)

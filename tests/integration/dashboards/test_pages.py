@@ -1,0 +1,186 @@
+"""The pages' first paint, and what they ask for afterwards."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.contrib.staticfiles import finders
+from django.test import AsyncRequestFactory, Client
+
+from dashboards import views
+from dashboards.board import Board
+from dashboards.checks import chart_library_is_installed
+from dashboards.present import DevicePresent
+from dashboards.routing import BOARD_KEY
+from devices.models import Device, Kind, Series
+from ingest.fields import to_us
+from ingest.models import RefusedReading
+from tests.integration.stored import store
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+
+
+def text_of(response: Any) -> str:
+    assert response.status_code == 200, response
+    text: str = response.content.decode()
+    return text
+
+
+@pytest.fixture
+def roof(database: None) -> Device:
+    device = Device.objects.create(
+        uid="roof", name="<b>Roof</b>", last_seen_at=NOW, expected_interval_s=10, tags=["north"]
+    )
+    temperature = Series.objects.create(device=device, metric="temperature", kind=Kind.NUMBER)
+    door = Series.objects.create(device=device, metric="door", kind=Kind.BOOLEAN)
+    Series.objects.create(device=device, metric="state", kind=Kind.TEXT)
+    store(temperature, [(NOW - timedelta(seconds=n), 20 + n / 10) for n in range(60)])
+    store(door, [(NOW, 1.0)])
+    return device
+
+
+@pytest.mark.parametrize("path", ["/", "/devices/roof/", "/devices/roof/history/"])
+def test_nobody_sees_a_page_without_a_login(database: None, path: str) -> None:
+    response = Client().get(path)
+    assert (response.status_code, response["Location"]) == (302, f"/accounts/login/?next={path}")
+
+
+def test_the_login_page_says_when_name_and_password_do_not_match(database: None) -> None:
+    response = Client().post("/accounts/login/", {"username": "ada", "password": "wrong"})
+    assert "do not match" in text_of(response)
+
+
+def test_an_empty_hub_says_what_to_do_next(browser_client: Client) -> None:
+    page = text_of(browser_client.get("/", headers={"host": "localhost:9000"}))
+    assert "No devices yet" in page
+    assert "manage.py adddevice porch" in page
+    assert "curl http://localhost:9000/ingest/" in page
+
+
+def test_a_device_that_never_sent_gets_the_snippet_to_do_so(browser_client: Client) -> None:
+    Device.objects.create(uid="porch")
+    page = text_of(browser_client.get("/"))
+    assert "Waiting for the first reading" in page
+    assert "never seen" in page
+
+
+def test_the_fleet_is_painted_with_its_status_and_latest_values(
+    browser_client: Client, roof: Device
+) -> None:
+    page = text_of(browser_client.get("/"))
+    assert 'data-uid="roof" data-status="online"' in page
+    assert ">temperature</span>" in page
+    assert ">20</span>" in page
+    assert ">true</span>" in page
+
+
+def test_what_a_device_is_named_is_shown_as_text(browser_client: Client, roof: Device) -> None:
+    for path in ("/", "/devices/roof/"):
+        page = text_of(browser_client.get(path))
+        assert "&lt;b&gt;Roof&lt;/b&gt;" in page
+        assert "<b>Roof" not in page
+
+
+@pytest.mark.parametrize("path", ["/", "/devices/roof/", "/accounts/login/"])
+def test_no_page_needs_an_inline_script_or_style(
+    browser_client: Client, roof: Device, path: str
+) -> None:
+    client = Client() if "login" in path else browser_client
+    page = text_of(client.get(path))
+    assert "<script>" not in page
+    assert " style=" not in page
+    assert " onclick=" not in page
+
+
+def test_the_first_paint_comes_from_the_board_where_there_is_one(browser_client: Client) -> None:
+    board = Board(None, time.time, load_fleet=list, load_catalogue=list)  # type: ignore[arg-type]
+    board.prime([DevicePresent("from-the-board", values={"state": (0.0, "fine")})], 0)
+    request = AsyncRequestFactory().get("/")
+    request.scope[BOARD_KEY] = board
+    request.user = User.objects.get()
+    assert "from-the-board" in text_of(views.fleet(request))
+
+
+def test_a_device_page_has_a_chart_for_each_series_of_numbers_and_booleans(
+    browser_client: Client, roof: Device
+) -> None:
+    page = text_of(browser_client.get("/devices/roof/?range=6h"))
+    assert 'class="chart" data-metric="temperature" data-tone="0"' in page
+    assert 'class="chart" data-metric="door" data-tone="1" data-stepped' in page
+    assert 'data-metric="state" data-tone' not in page
+    assert 'data-range="6h" data-seconds="21600" aria-pressed="true"' in page
+
+
+def test_an_unknown_device_is_not_found(browser_client: Client) -> None:
+    response = browser_client.get("/devices/nobody/")
+    assert response.status_code == 404
+    assert "There is no page here" in response.content.decode()
+
+
+def test_refused_readings_are_shown_with_their_reason(browser_client: Client, roof: Device) -> None:
+    RefusedReading.objects.create(
+        device=roof, metric="temperature", code="not_finite", message="must be finite", value="<i>"
+    )
+    for path in ("/devices/roof/", "/devices/roof/refused/"):
+        page = text_of(browser_client.get(path))
+        assert "not_finite" in page
+        assert "must be finite" in page
+        assert "&lt;i&gt;" in page
+
+
+def span(**more: Any) -> dict[str, Any]:
+    end_ms = to_us(NOW) / 1000 + 1000
+    return {"from": end_ms - 60_000, "to": end_ms, "points": 100} | more
+
+
+def test_history_comes_in_columns(browser_client: Client, roof: Device) -> None:
+    asked = span(metric=["temperature", "door", "state", "unheard-of"])
+    answer = browser_client.get("/devices/roof/history/", asked).json()
+    assert set(answer["metrics"]) == {"temperature", "door"}
+    temperature = answer["metrics"]["temperature"]
+    assert (temperature["step_ms"], temperature["source"]) == (1000, "readings")
+    assert temperature["last_ts"] == to_us(NOW) / 1000
+    assert temperature["columns"]["mean"][-1] == 20
+    assert {len(column) for column in temperature["columns"].values()} == {60}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"from": "yesterday"},
+        {"from": "nan"},
+        {"to": "inf"},
+        {"from": -1e18},
+        {"to": 0},
+        {"points": "many"},
+    ],
+)
+def test_a_span_that_makes_no_sense_is_refused(
+    browser_client: Client, roof: Device, wrong: dict[str, Any]
+) -> None:
+    asked = span(metric="temperature") | wrong
+    response = browser_client.get("/devices/roof/history/", asked)
+    assert response.status_code == 400
+    assert "numbers" in response.json()["error"]
+
+
+def test_only_two_files_of_the_chart_library_are_found() -> None:
+    assert finders.find("uplot/uPlot.esm.js")
+    assert finders.find("uplot/uPlot.min.css")
+    for other in ("uplot/uPlot.iife.js", "uplot/../package.json", "uplot/", "uPlot.esm.js"):
+        assert not finders.find(other)
+
+
+def test_a_chart_library_that_is_missing_is_said_at_start(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert chart_library_is_installed(None) == []
+    monkeypatch.setattr(settings, "NODE_MODULES", tmp_path)
+    (warning,) = chart_library_is_installed(None)
+    assert "make install" in str(warning.hint)

@@ -1,0 +1,145 @@
+"""The present of the fleet: what merging summaries keeps, adds up and forgets."""
+
+from __future__ import annotations
+
+import orjson
+import pytest
+
+from dashboards.present import HUBS_KEPT, DevicePresent, DeviceSummary, Present, Value
+
+NOON_MS = 1_795_326_596_000
+
+
+def summary(
+    uid: str = "roof",
+    *,
+    name: str = "",
+    seen: int | None = NOON_MS,
+    stored: int = 1,
+    duplicate: int = 0,
+    rejected: int = 0,
+    **values: tuple[float, Value],
+) -> DeviceSummary:
+    counts = {"stored": stored, "duplicate": duplicate, "rejected": rejected}
+    return {"uid": uid, "name": name, "seen": seen, "values": values, "counts": counts}  # type: ignore[typeddict-item]
+
+
+def fragment(present: Present, uid: str = "roof") -> dict[str, object]:
+    encoded = present.fragment(uid)
+    assert encoded is not None
+    decoded: dict[str, object] = orjson.loads(encoded)
+    return decoded
+
+
+@pytest.fixture
+def present() -> Present:
+    return Present()
+
+
+def test_a_later_reading_replaces_the_latest(present: Present) -> None:
+    present.apply("hub", [summary(temperature=(1000.0, 21.5))], NOON_MS)
+    present.apply("hub", [summary(temperature=(2000.0, 22.5))], NOON_MS)
+    assert fragment(present)["values"] == {"temperature": [2000.0, 22.5]}
+
+
+def test_a_late_reading_never_moves_the_latest_back(present: Present) -> None:
+    present.apply("hub", [summary(temperature=(2000.0, 22.5))], NOON_MS)
+    present.apply("hub", [summary(temperature=(1000.0, 21.5))], NOON_MS)
+    assert fragment(present)["values"] == {"temperature": [2000.0, 22.5]}
+
+
+def test_the_latest_of_two_hubs_wins_whichever_speaks_last(present: Present) -> None:
+    present.apply("a", [summary(temperature=(2000.0, 2.0))], NOON_MS)
+    present.apply("b", [summary(temperature=(1000.0, 1.0))], NOON_MS)
+    assert fragment(present)["values"] == {"temperature": [2000.0, 2.0]}
+
+
+def test_metrics_of_earlier_summaries_stay(present: Present) -> None:
+    present.apply("hub", [summary(temperature=(1000.0, 21.5))], NOON_MS)
+    present.apply("hub", [summary(door=(1000.0, True), state=(1000.0, "ok"))], NOON_MS)
+    values = {"temperature": [1000.0, 21.5], "door": [1000.0, True], "state": [1000.0, "ok"]}
+    assert fragment(present)["values"] == values
+
+
+def test_a_device_is_never_seen_earlier_than_it_was(present: Present) -> None:
+    present.apply("a", [summary(seen=NOON_MS)], NOON_MS)
+    present.apply("b", [summary(seen=NOON_MS - 5000)], NOON_MS)
+    assert fragment(present)["seen"] == NOON_MS
+
+
+def test_counts_of_hubs_add_up(present: Present) -> None:
+    present.apply("a", [summary(stored=10, rejected=1)], NOON_MS)
+    present.apply("b", [summary(stored=5, duplicate=2)], NOON_MS)
+    assert fragment(present)["counts"] == {"stored": 15, "duplicate": 2, "rejected": 1}
+
+
+def test_a_lost_summary_is_made_good_by_the_next(present: Present) -> None:
+    present.apply("hub", [summary(stored=10)], NOON_MS)
+    present.apply("hub", [summary(stored=40)], NOON_MS)  # those with 20 and 30 were lost
+    assert fragment(present)["counts"] == {"stored": 40, "duplicate": 0, "rejected": 0}
+
+
+def test_a_summary_that_comes_twice_counts_once(present: Present) -> None:
+    present.apply("hub", [summary(stored=10)], NOON_MS)
+    present.apply("hub", [summary(stored=10)], NOON_MS)
+    assert fragment(present)["counts"] == {"stored": 10, "duplicate": 0, "rejected": 0}
+
+
+def test_totals_stay_when_a_hub_is_forgotten(present: Present) -> None:
+    for hub in range(HUBS_KEPT + 3):
+        present.apply(f"hub-{hub}", [summary(stored=1)], NOON_MS)
+    counts = fragment(present)["counts"]
+    assert counts == {"stored": HUBS_KEPT + 3, "duplicate": 0, "rejected": 0}
+
+
+def test_a_device_is_encoded_once_until_it_changes(present: Present) -> None:
+    present.apply("hub", [summary(temperature=(1000.0, 21.5))], NOON_MS)
+    encoded = present.fragment("roof")
+    assert present.fragment("roof") is encoded
+    present.apply("hub", [summary(temperature=(2000.0, 21.5))], NOON_MS)
+    assert present.fragment("roof") != encoded
+
+
+def test_changes_are_taken_once(present: Present) -> None:
+    present.apply("hub", [summary("roof"), summary("porch")], NOON_MS)
+    assert present.take_changes() == (frozenset({"roof", "porch"}), frozenset())
+    assert present.take_changes() == (frozenset(), frozenset())
+
+
+def test_the_database_tells_name_and_interval_but_not_an_older_value(present: Present) -> None:
+    present.apply("hub", [summary(temperature=(2000.0, 22.5))], NOON_MS)
+    old = DevicePresent("roof", "Roof", 10.0, NOON_MS - 9000, {"temperature": (1000.0, 21.5)})
+    present.prime([old], NOON_MS)
+    told = fragment(present)
+    assert (told["name"], told["interval_s"], told["seen"]) == ("Roof", 10.0, NOON_MS)
+    assert told["values"] == {"temperature": [2000.0, 22.5]}
+
+
+def test_priming_with_what_is_known_changes_nothing(present: Present) -> None:
+    known = DevicePresent("roof", "Roof", 10.0, NOON_MS)
+    present.prime([known], NOON_MS)
+    present.take_changes()
+    present.prime([known], NOON_MS + 5000)
+    assert present.take_changes() == (frozenset(), frozenset())
+
+
+def test_a_deleted_device_is_removed(present: Present) -> None:
+    present.prime([DevicePresent("roof"), DevicePresent("porch")], NOON_MS)
+    present.take_changes()
+    present.prime([DevicePresent("porch")], NOON_MS + 5000)
+    assert present.take_changes() == (frozenset(), frozenset({"roof"}))
+    assert present.fragment("roof") is None
+
+
+def test_a_device_heard_of_after_the_database_was_read_is_not_removed(present: Present) -> None:
+    present.apply("hub", [summary("new")], NOON_MS + 10)
+    present.prime([], NOON_MS)
+    assert present.uids() == ["new"]
+
+
+def test_a_copy_does_not_follow_what_comes_later(present: Present) -> None:
+    present.apply("hub", [summary(temperature=(1000.0, 21.5))], NOON_MS)
+    copy = present.devices()[0]
+    present.apply("hub", [summary(temperature=(2000.0, 22.5), stored=9)], NOON_MS)
+    assert copy.values == {"temperature": (1000.0, 21.5)}
+    assert copy.counts["stored"] == 1

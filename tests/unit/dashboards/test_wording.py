@@ -1,0 +1,47 @@
+"""How values and ages read; the browser's tests hold its modules to the same words."""
+
+from __future__ import annotations
+
+import pytest
+
+from dashboards.present import Value
+from dashboards.wording import ago_text, value_text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (21.5, "21.50"),
+        (21, "21"),
+        (21.0, "21"),
+        (-0.03, "-0.0300"),
+        (1.23456, "1.235"),
+        (1013.25, "1013.2"),
+        (0, "0"),
+        (1e-5, "1.000e-5"),
+        (1.5e12, "1500000000000"),
+        (1.5e300, "1.500e+300"),
+        (2.5e9 + 0.5, "2.500e+9"),
+        (True, "true"),
+        (False, "false"),
+        ("ok <b>", "ok <b>"),
+    ],
+)
+def test_a_value_reads_as_people_write_it(value: Value, text: str) -> None:
+    assert value_text(value) == text
+
+
+@pytest.mark.parametrize(
+    ("ms", "text"),
+    [
+        (-5000, "now"),
+        (1999, "now"),
+        (2000, "2 s ago"),
+        (59_999, "59 s ago"),
+        (60_000, "1 min ago"),
+        (3_600_000, "1 h ago"),
+        (200_000_000, "2 d ago"),
+    ],
+)
+def test_an_age_reads_in_its_largest_unit(ms: float, text: str) -> None:
+    assert ago_text(ms) == text
