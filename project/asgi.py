@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, cast
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 
-from django.core.asgi import get_asgi_application  # noqa: E402
+from django.core.asgi import get_asgi_application
 
 django_application = get_asgi_application()
 
@@ -17,6 +17,7 @@ from django.urls import path, re_path  # noqa: E402
 
 from dashboards.routing import live_application, pages_with_board  # noqa: E402
 from ingest.consumers import DeviceConsumer, FrameEndpoint  # noqa: E402
+from project.health import Probe, database_answers, healthz, readyz  # noqa: E402
 from project.hub import Hub, starting  # noqa: E402
 
 
@@ -26,6 +27,11 @@ async def no_such_socket(scope: dict[str, Any], receive: Any, send: Any) -> None
     await send({"type": "websocket.close"})
 
 
+def at(pattern: str, answers: Any) -> Any:
+    """A route; an empty pattern takes what is left. Django's types know of its own views only."""
+    return re_path("", answers) if not pattern else path(pattern, answers)
+
+
 hub = Hub(settings.OPTIONS)
 
 application = starting(
@@ -33,15 +39,17 @@ application = starting(
         {
             "websocket": URLRouter(
                 [
-                    path("ws/ingest/", DeviceConsumer.as_asgi(line=hub.line)),
-                    path("ws/live/", live_application(hub.board)),
-                    re_path("", no_such_socket),
+                    at("ws/ingest/", DeviceConsumer.as_asgi(line=hub.line)),
+                    at("ws/live/", live_application(hub.board)),
+                    at("", no_such_socket),
                 ]
             ),
             "http": URLRouter(
                 [
-                    path("ingest/", FrameEndpoint.as_asgi(line=hub.line)),
-                    re_path("", pages_with_board(django_application, hub.board)),
+                    at("ingest/", FrameEndpoint.as_asgi(line=hub.line)),
+                    at("healthz", healthz),
+                    at("readyz", readyz(hub.line.writer, Probe(database_answers))),
+                    at("", pages_with_board(cast(Any, django_application), hub.board)),
                 ]
             ),
         }

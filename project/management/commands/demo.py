@@ -149,7 +149,8 @@ def _start_hub(host: str, port: int) -> Child:
 def _start_simulators(host: str, port: int, tokens: Path) -> Child:
     url = f"ws://{_near(host)}:{port}/ws/ingest/"
     command = [sys.executable, "-m", "simulators", "run", "--url", url, "--tokens", str(tokens)]
-    command += ["--devices", str(len(FLEET)), "--rate", str(1 / _INTERVAL_S), "--metrics", "3"]
+    command += ["--devices", str(len(FLEET)), "--rate", str(1 / _INTERVAL_S), "--metrics", "4"]
+    command += ["--state", "--duration", "forever", "--quiet"]
     return Child("The demo fleet", command, folder=settings.BASE_DIR, quiet=True)
 
 

@@ -1,0 +1,313 @@
+"""Real hubs for the tests: `manage.py runhub` as a program of its own, on a database of the test's.
+
+A `Store` is such a database, migrated, and spoken to past the hub; a `Hub` serves it, and may be
+killed and started again on the same port. Nothing of the environment that the tests run in reaches
+a hub but through `options`.
+
+Knows nothing of pytest.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import random
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+from urllib.parse import urlsplit
+
+import psycopg
+from psycopg import sql
+
+from devices.models import Device
+from devices.tokens import draw
+
+ROOT = Path(__file__).resolve().parents[1]
+
+DEADLINE_S = 60.0
+"""For anything to become true: some seconds on an idle machine."""
+
+LOOK_S = 0.02
+
+# Below the ports that systems give to outgoing connections (Linux 32768, others 49152): one of
+# those, a simulator's that comes back say, may take the port of a hub that is being restarted.
+PORTS = range(15_000, 32_000)
+
+
+def wait_until(true: Callable[[], object], what: str, within_s: float = DEADLINE_S) -> None:
+    deadline_s = time.monotonic() + within_s
+    while not true():
+        assert time.monotonic() < deadline_s, f"waited {within_s} s in vain: {what}"
+        time.sleep(LOOK_S)
+
+
+class Answer(NamedTuple):
+    """What came back over HTTP."""
+
+    status: int
+    headers: http.client.HTTPMessage
+    body: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Store:
+    """A migrated database of a test's own; `url` is its DATABASE_URL."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.is_sqlite = url.startswith("sqlite")
+
+    @classmethod
+    def migrated(cls, url: str) -> Self:
+        manage(url, "migrate", "--verbosity", "0")
+        return cls(url)
+
+    def copy(self, folder: Path) -> Store:
+        """Another that is as this one is now; nobody may be connected. You are to drop it."""
+        if self.is_sqlite:
+            shutil.copy(self.url.removeprefix("sqlite:///"), folder / "weir.sqlite3")
+            return Store(f"sqlite:///{folder / 'weir.sqlite3'}")
+        parts = urlsplit(self.url)
+        name = f"weir_test_{random.randbytes(6).hex()}"
+        server = parts._replace(path="/postgres").geturl()
+        with psycopg.connect(server, autocommit=True) as connection:
+            connection.execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                    sql.Identifier(name), sql.Identifier(parts.path.removeprefix("/"))
+                )
+            )
+        return Store(parts._replace(path=f"/{name}").geturl())
+
+    def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Run one statement, with %s for values, and commit it; its rows, if it has any."""
+        if self.is_sqlite:
+            path = self.url.removeprefix("sqlite:///")
+            with closing(sqlite3.connect(path, timeout=10)) as database, database:
+                return database.execute(
+                    query.replace("%s", "?"), [_for_sqlite(value) for value in values]
+                ).fetchall()
+        with psycopg.connect(self.url) as connection:
+            cursor = connection.execute(query.encode(), values)
+            return cursor.fetchall() if cursor.description else []
+
+    def number(self, query: str, *values: Any) -> int:
+        return int(self.rows(query, *values)[0][0])
+
+    def readings(self) -> int:
+        return self.number("SELECT count(*) FROM ingest_reading")
+
+    def add_device(self, uid: str, *, enabled: bool = True, **token: datetime) -> str:
+        """A new device, or a new token of one that is there; `token` sets the token's times."""
+        now = datetime.now(UTC)
+        if not self.rows("SELECT 1 FROM devices_device WHERE uid = %s", uid):
+            self.rows(
+                "INSERT INTO devices_device (uid, name, enabled, tags, created_at)"
+                " VALUES (%s, '', %s, '[]', %s)",
+                *(uid, enabled, now),
+            )
+        made, text = draw(Device(id=self.device_id(uid)))
+        times: dict[str, datetime | None] = dict.fromkeys(
+            ["not_before", "expires_at", "revoked_at"]
+        )
+        times.update(token)
+        self.rows(
+            "INSERT INTO devices_token (device_id, label, prefix, digest, created_at, not_before,"
+            " expires_at, revoked_at) VALUES (%s, '', %s, %s, %s, %s, %s, %s)",
+            *(made.device_id, made.prefix, made.digest, now, *times.values()),
+        )
+        return text
+
+    def device_id(self, uid: str) -> int:
+        return self.number("SELECT id FROM devices_device WHERE uid = %s", uid)
+
+    def write_tokens(self, path: Path, uids: Sequence[str]) -> Path:
+        """Devices of these uids, with their tokens in a file as simulators read it."""
+        lines = [json.dumps({"uid": uid, "token": self.add_device(uid)}) + "\n" for uid in uids]
+        path.write_text("".join(lines))
+        return path
+
+
+class Hub:
+    """One hub on `store`; its files, its log among them, are in `folder`."""
+
+    def __init__(
+        self,
+        store: Store,
+        folder: Path,
+        *,
+        redis_url: str = "",
+        options: Mapping[str, object] | None = None,
+    ) -> None:
+        self.store = store
+        self.port = _free_port()
+        self.environment = environment(
+            store.url, {"REDIS_URL": redis_url, "WEIR_DATA_DIR": folder, **(options or {})}
+        )
+        self._log = folder / f"hub-{self.port}.log"
+        self._program: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/ws/ingest/"
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text(errors="replace") if self._log.exists() else ""
+
+    @property
+    def runs(self) -> bool:
+        return self._program is not None and self._program.poll() is None
+
+    def __enter__(self) -> Self:
+        try:
+            return self.start()
+        except BaseException:
+            self.kill()
+            raise
+
+    def __exit__(self, *exc: object) -> None:
+        self.kill()
+
+    def start(self) -> Self:
+        """Start it, and wait until it answers."""
+        self.launch()
+        wait_until(self._answers, "the hub answers")
+        return self
+
+    def launch(self) -> None:
+        """Start it, and do not wait."""
+        assert not self.runs
+        with self._log.open("ab") as log:
+            self._program = subprocess.Popen(
+                [*_ending_with_the_tests(), *command("runhub", "--port", str(self.port))],
+                env=self.environment,
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+
+    def send(self, number: signal.Signals) -> None:
+        assert self._program is not None
+        self._program.send_signal(number)
+
+    def kill(self) -> None:
+        """As a power cut would, if it runs."""
+        if self._program is not None:
+            self._program.kill()
+            self._program.wait()
+            self._program = None
+
+    def terminate(self) -> int:
+        """As a supervisor would; its exit status, a negative signal number if it was killed."""
+        self.send(signal.SIGTERM)
+        return self.end()
+
+    def end(self, within_s: float = DEADLINE_S) -> int:
+        """Wait until it has ended by itself; its exit status."""
+        assert self._program is not None
+        try:
+            return self._program.wait(within_s)
+        finally:
+            self.kill()
+
+    def ask(
+        self,
+        path: str,
+        body: str | bytes | None = None,
+        *,
+        method: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """One HTTP request: GET, or POST of a body."""
+        given = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE_S)
+        with closing(given) as connection:
+            method = method or ("GET" if body is None else "POST")
+            sent = body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body
+            connection.request(method, path, sent, dict(headers or {}))
+            answer = connection.getresponse()
+            return Answer(answer.status, answer.headers, answer.read().decode())
+
+    def figures(self) -> dict[str, float]:
+        """What `/metrics` says, by name and labels as they stand there."""
+        lines = self.ask("/metrics").body.splitlines()
+        named = [line.rsplit(" ", 1) for line in lines if line and not line.startswith("#")]
+        return {name: float(value) for name, value in named}
+
+    def _answers(self) -> bool:
+        assert self.runs, f"the hub ended by itself:\n{self.log}"
+        try:
+            return self.ask("/healthz").status == 200
+        except OSError:
+            return False
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, str(ROOT / "manage.py"), *arguments]
+
+
+def environment(database_url: str, options: Mapping[str, object]) -> dict[str, str]:
+    """The tests' own environment, but for what sets up a hub."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("WEIR_") and name not in {"DATABASE_URL", "REDIS_URL"}
+    }
+    given = {"DATABASE_URL": database_url, **options}
+    return kept | {name: str(value) for name, value in given.items() if value != ""}
+
+
+def manage(
+    database_url: str, *arguments: str, check: bool = True
+) -> subprocess.CompletedProcess[str]:
+    """Run a command of `manage.py` to its end."""
+    ended = subprocess.run(
+        command(*arguments),
+        env=environment(database_url, {}),
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=4 * DEADLINE_S,
+    )
+    assert not check or ended.returncode == 0, f"{ended.stdout}\n{ended.stderr}"
+    return ended
+
+
+def _free_port() -> int:
+    for port in random.sample(PORTS, 100):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("a hundred ports, and none of them free")
+
+
+def _ending_with_the_tests() -> list[str]:
+    """Linux ends a hub whose tests were killed; elsewhere it would live on."""
+    found = shutil.which("setpriv")
+    return [found, "--pdeathsig", "KILL"] if found else []
+
+
+def _for_sqlite(value: Any) -> Any:
+    """A moment as Django keeps it there."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+    return value
