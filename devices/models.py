@@ -22,7 +22,7 @@ class Device(models.Model):
         validators=[
             RegexValidator(
                 UID_PATTERN,
-                "A letter or a digit first, then also _ . : - (64 at most)",
+                "A uid starts with a letter or digit; _ . : - may follow (64).",
             )
         ],
     )

@@ -29,7 +29,7 @@ class Migration(migrations.Migration):
                         validators=[
                             django.core.validators.RegexValidator(
                                 "^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}\\Z",
-                                "A letter or a digit first, then also _ . : - (64 at most)",
+                                "A uid starts with a letter or digit; _ . : - may follow (64).",
                             )
                         ],
                     ),
