@@ -51,6 +51,7 @@ class DeviceForm(forms.ModelForm):
     class Meta:
         model = Device
         fields = ["uid", "name", "enabled", "tags", "expected_interval_s"]
+        labels = {"expected_interval_s": "Expected interval (s)"}
 
 
 class TokenForm(forms.ModelForm):

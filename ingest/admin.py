@@ -52,7 +52,7 @@ class SeriesChangeList(ChangeList):
 
 @admin.register(Series)
 class SeriesAdmin(admin.ModelAdmin):
-    list_display = ["metric", "device", "kind", "sealed_count", "latest_time", "created_at"]
+    list_display = ["metric", "device", "kind", "sealed_count", "latest_time"]
     list_filter = ["kind", "created_at"]
     list_select_related = ["device"]
     search_fields = ["metric", "device__uid", "device__name"]
@@ -62,6 +62,9 @@ class SeriesAdmin(admin.ModelAdmin):
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # its first reading makes a series
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # and sets its kind
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return SeriesChangeList
