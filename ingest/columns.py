@@ -28,7 +28,7 @@ from ingest.reading import (
     shown,
     too_many,
 )
-from ingest.samples import run_for, time_of
+from ingest.samples import Runs, run_for, time_of
 
 REFUSED_US: Final = -(2**63)  # stands for a time that was refused; earlier than any that is taken
 _NUMBERS: Final = frozenset((float, int))
@@ -36,18 +36,19 @@ _NUMBERS: Final = frozenset((float, int))
 
 def decode_columns(columns: Any, now_us: int, bounds: Bounds) -> Frame:
     """The frame in an object of equally long arrays; without a `ts` column, of one sample."""
+    if isinstance(columns, dict) and None in columns.values():
+        columns = {metric: column for metric, column in columns.items() if column is not None}
     if not isinstance(columns, dict) or not all(isinstance(c, list) for c in columns.values()):
         return refused_whole(Code.BAD_FRAME, "columns must be an object of arrays", columns)
     if len(set(map(len, columns.values()))) > 1:
-        return refused_whole(Code.BAD_FRAME, "the columns must all be of one length", columns)
+        reason = "the columns must all be of one length"
+        return refused_whole(Code.BAD_FRAME, reason, columns, _readings(columns))
     frame = Frame()
     times = columns.get("ts")
     length = len(next(iter(columns.values()), ()))
     metrics = {metric: column for metric, column in columns.items() if metric != "ts"}
-    if length * len(metrics) > bounds.readings:
-        readings = sum(value is not None for column in metrics.values() for value in column)
-        if readings > bounds.readings:
-            return too_many(readings, bounds)
+    if length * len(metrics) > bounds.readings and _readings(metrics) > bounds.readings:
+        return too_many(_readings(metrics), bounds)
     times_us = _whole_times(times, bounds) if times is not None else None
     if times_us is None:
         times_us, metrics = _time_one_by_one(times, metrics, length, now_us, bounds, frame)
@@ -62,12 +63,24 @@ def decode_columns(columns: Any, now_us: int, bounds: Bounds) -> Frame:
     return frame
 
 
+def _readings(columns: dict[str, list[Any]]) -> int:
+    return sum(
+        value is not None
+        for metric, column in columns.items()
+        if metric != "ts"
+        for value in column
+    )
+
+
 def _whole_times(times: list[Any], bounds: Bounds) -> list[int] | None:
     """The times of a column, if all of it are plain milliseconds in bounds."""
     kinds = set(map(type, times))
     if not kinds or not kinds <= _NUMBERS:
         return None
-    if not (min(times) >= SECONDS_BELOW and max(times) * 1_000 <= bounds.latest_us):
+    earliest, latest = min(times), max(times)
+    if not (earliest >= SECONDS_BELOW and latest * 1_000 <= bounds.latest_us):
+        return None
+    if earliest * 1_000 < bounds.earliest_us:
         return None
     if kinds == {int}:
         return [ts * 1_000 for ts in times]
@@ -79,9 +92,9 @@ def _whole_kind(column: list[Any]) -> int | None:
     kinds = set(map(type, column))
     if kinds and kinds <= _NUMBERS:
         largest = INTEGER_MAX if int in kinds else NUMBER_MAX
-        total = sum(column)
-        fits = -largest <= min(column) and max(column) <= largest and total == total  # not NaN
-        return NUMBER if fits else None
+        # NaN hides from min and max, not from the sum; which is safe only of numbers in range.
+        fits = -largest <= min(column) and max(column) <= largest
+        return NUMBER if fits and (total := sum(column)) == total else None
     if kinds == {bool}:
         return BOOLEAN
     if (
@@ -126,7 +139,7 @@ def _time_one_by_one(
 
 
 def _take_one_by_one(metric: str, column: list[Any], times_us: list[int], frame: Frame) -> None:
-    runs: dict[str, Run] = {}
+    runs: Runs = {}
     for index, value in enumerate(column):
         if value is None:
             continue

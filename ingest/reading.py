@@ -20,11 +20,13 @@ BOOLEAN: Final = 1
 TEXT: Final = 2
 
 METRIC: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.:/-]{0,127}")
+METRIC_MAX_CHARACTERS: Final = 128
 NUMBER_MAX: Final = 1e300  # leaves room to sum a hundred million of them in a double
 INTEGER_MAX: Final = 2**53  # beyond it a double cannot hold each integer
 TEXT_MAX_CHARACTERS: Final = 1_024
 VALUE_SHOWN_CHARACTERS: Final = 200  # of a refused value, for people
 SECONDS_BELOW: Final = 10**11  # a time below it is seconds sent as milliseconds
+FAR_MS: Final = 10**15  # beyond any calendar, in milliseconds; what lies farther is not multiplied
 EARLIEST_US: Final = -62_135_596_800_000_000  # year 1, the first that both databases read back
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -164,10 +166,12 @@ def time_us(ts: object, bounds: Bounds) -> int | Code:
         at_us = _parsed(ts)
         if at_us is None:
             return Code.TS_INVALID
-    elif not isfinite(ts):
+    elif isinstance(ts, float) and not isfinite(ts):
         return Code.TS_INVALID
     elif 0 <= ts < SECONDS_BELOW:
         return Code.TS_UNIT
+    elif abs(ts) > FAR_MS:
+        return Code.TS_FUTURE if ts > 0 else Code.TOO_OLD
     else:
         at_us = round(ts * 1_000)
     if at_us > bounds.latest_us:
@@ -176,6 +180,8 @@ def time_us(ts: object, bounds: Bounds) -> int | Code:
 
 
 def _parsed(text: str) -> int | None:
+    if "\0" in text:  # for Python 3.11 a time may end there
+        return None
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
@@ -183,18 +189,19 @@ def _parsed(text: str) -> int | None:
     return (moment - _EPOCH) // _MICROSECOND if moment.tzinfo is not None else None
 
 
-def shown(value: object) -> str:
+def shown(value: object, characters: int = VALUE_SHOWN_CHARACTERS) -> str:
     """What was sent, shortened, in characters that any database and page can take."""
     try:
         text = value if isinstance(value, str) else repr(value)
     except RecursionError:
         text = "nested too deep to show"
-    text = text[:VALUE_SHOWN_CHARACTERS].encode("utf-8", "backslashreplace").decode()
-    return text.replace("\0", "\\0")[:VALUE_SHOWN_CHARACTERS]
+    text = text[:characters].encode("utf-8", "backslashreplace").decode()
+    return text.replace("\0", "\\0")[:characters]
 
 
 def refused_whole(code: Code, reason: str, sent: object = "", readings: int = 1) -> Frame:
-    """A frame of which nothing can be taken; it counts as `readings` refused."""
+    """A frame of which nothing can be taken; it counts as `readings` refused, and at least one."""
+    readings = max(1, readings)
     refusal = Refusal(code, count=readings, value=shown(sent), message=reason)
     return Frame(refusals=[refusal], readings=readings)
 

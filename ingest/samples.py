@@ -9,6 +9,7 @@ from typing import Any
 
 from ingest.reading import (
     METRIC,
+    METRIC_MAX_CHARACTERS,
     NUMBER,
     NUMBER_MAX,
     SECONDS_BELOW,
@@ -24,6 +25,9 @@ from ingest.reading import (
     too_many,
 )
 
+# By metric; a metric whose kind changes within the frame has a run for each further kind.
+Runs = dict[str | tuple[str, int], Run]
+
 
 def decode_samples(samples: Any, now_us: int, bounds: Bounds) -> Frame:
     """The frame in an array of samples; one of them may go without its time, and gets `now_us`."""
@@ -31,18 +35,23 @@ def decode_samples(samples: Any, now_us: int, bounds: Bounds) -> Frame:
         return refused_whole(Code.BAD_FRAME, "readings must be an array of samples", samples)
     frame = Frame()
     refusals = frame.refusals
+    earliest_ms = max(SECONDS_BELOW, -(-bounds.earliest_us // 1_000))
     latest_ms = bounds.latest_us // 1_000
-    runs: dict[str, Run] = {}
+    runs: Runs = {}
     readings = 0
     timeless = False
     for index, sample in enumerate(samples):
         values = sample.get("values") if sample.__class__ is dict else None
         if values.__class__ is not dict:
+            if sample is None or (
+                values is None and sample.__class__ is dict and "values" in sample
+            ):
+                continue
             readings += 1
             refusals.append(Refusal(Code.BAD_SAMPLE, index, value=shown(sample)))
             continue
         ts = sample.get("ts")
-        if ts.__class__ is int and SECONDS_BELOW <= ts <= latest_ms:
+        if ts.__class__ is int and earliest_ms <= ts <= latest_ms:
             at_us = ts * 1_000
         else:
             time, timeless = time_of(ts, timeless, now_us, bounds)
@@ -78,7 +87,7 @@ def decode_samples(samples: Any, now_us: int, bounds: Bounds) -> Frame:
 
 
 def run_for(
-    runs: dict[str, Run],
+    runs: Runs,
     metric: str,
     kind: int | Code,
     sample: int,
@@ -86,14 +95,14 @@ def run_for(
     refusals: list[Refusal],
 ) -> Run | None:
     """The run that takes a reading of `metric`, begun if need be; None where it is refused."""
+    if metric not in runs and not METRIC.fullmatch(metric):
+        name = shown(metric, METRIC_MAX_CHARACTERS)
+        refusals.append(Refusal(Code.BAD_METRIC, sample, name, value=shown(value)))
+        return None
     if isinstance(kind, Code):
         refusals.append(Refusal(kind, sample, metric, value=shown(value)))
         return None
-    if not METRIC.fullmatch(metric):
-        refusals.append(Refusal(Code.BAD_METRIC, sample, shown(metric), value=shown(value)))
-        return None
-    # A metric whose kind changes within the frame has a run for each; a blank cannot be in a name.
-    key = metric if metric not in runs or runs[metric].kind == kind else f"{metric} {kind}"
+    key = metric if metric not in runs or runs[metric].kind == kind else (metric, kind)
     run = runs.get(key)
     if run is None:
         run = runs[key] = Run(metric, kind, [], [], [])
@@ -104,4 +113,6 @@ def time_of(ts: object, timeless: bool, now_us: int, bounds: Bounds) -> tuple[in
     """The time of a sample, and whether the one sample that may go without has been seen."""
     if ts is not None:
         return time_us(ts, bounds), timeless
-    return (Code.TS_MISSING if timeless else now_us), True
+    if timeless:
+        return Code.TS_MISSING, True
+    return (now_us if now_us >= bounds.earliest_us else Code.TOO_OLD), True

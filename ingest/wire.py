@@ -20,8 +20,11 @@ from ingest.columns import decode_columns
 from ingest.reading import Bounds, Code, Frame, Refusal, refused_whole
 from ingest.samples import decode_samples
 
+FORMS: Final = ("readings", "columns", "senml", "values")  # where readings are, in this order
 RESERVED: Final = frozenset(("ts", "seq", "age_ms", "type"))  # in the bare form, not metrics
 ERRORS_MAX: Final = 32  # entries of one ack; the counts stay exact beyond it
+AGE_MAX_MS: Final = 1e14  # three thousand years; what is older than the calendar is `too_old`
+BAD_AGE: Final = "age_ms must be a number of milliseconds, not negative"
 SENML_UNSUPPORTED: Final = "this hub does not take SenML yet: send samples or columns"
 
 
@@ -62,22 +65,39 @@ def decode(message: dict[str, Any] | list[Any], now_us: int, bounds: Bounds) -> 
         ):
             return refused_whole(Code.UNSUPPORTED, SENML_UNSUPPORTED, message)
         return decode_samples(message, now_us, bounds)
-    age_ms = message.get("age_ms", 0)
-    if age_ms:
-        if not isinstance(age_ms, int | float) or not 0 <= age_ms <= 1e14:
-            return refused_whole(
-                Code.BAD_FRAME, "age_ms must be a number of milliseconds ≥ 0", message
-            )
+    age_ms = message.get("age_ms")
+    if age_ms is not None:
+        if not _is_age(age_ms):
+            frame = _decode_object(message, now_us, bounds)
+            return refused_whole(Code.BAD_FRAME, BAD_AGE, message, frame.readings)
         now_us -= round(age_ms * 1_000)
-    if "readings" in message:
-        return decode_samples(message["readings"], now_us, bounds)
-    if "columns" in message:
-        return decode_columns(message["columns"], now_us, bounds)
-    if "senml" in message:
+    return _decode_object(message, now_us, bounds)
+
+
+def has_readings(message: Mapping[str, Any]) -> bool:
+    """Whether it is a frame by its form, whatever its `type`."""
+    return any(message.get(form) is not None for form in FORMS)
+
+
+def _is_age(age_ms: object) -> bool:
+    return (
+        isinstance(age_ms, int | float)
+        and not isinstance(age_ms, bool)
+        and 0 <= age_ms <= AGE_MAX_MS
+    )
+
+
+def _decode_object(message: dict[str, Any], now_us: int, bounds: Bounds) -> Frame:
+    """A form whose value is null is not there, as null is no reading anywhere."""
+    if (samples := message.get("readings")) is not None:
+        return decode_samples(samples, now_us, bounds)
+    if (columns := message.get("columns")) is not None:
+        return decode_columns(columns, now_us, bounds)
+    if message.get("senml") is not None:
         return refused_whole(Code.UNSUPPORTED, SENML_UNSUPPORTED, message)
-    if "values" in message:
+    if message.get("values") is not None:
         return decode_samples([message], now_us, bounds)
-    if "type" in message:
+    if message.get("type") is not None:
         return refused_whole(Code.BAD_FRAME, "the hub knows no message of this type", message)
     values = {metric: value for metric, value in message.items() if metric not in RESERVED}
     sample = {"values": values, "ts": message["ts"]} if "ts" in message else {"values": values}
