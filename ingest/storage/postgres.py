@@ -13,6 +13,7 @@ import struct
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import repeat
 from typing import Any, Final
 
 import psycopg
@@ -26,7 +27,7 @@ from ingest.storage import (
     OutcomeUnknown,
     Poison,
     RefusedRow,
-    Row,
+    Rows,
     StreamAnswer,
     StreamLocked,
     StreamRequest,
@@ -131,21 +132,19 @@ class PostgresEngine:
                 [(metric, kind, device_id) for device_id, metric, kind in wanted],
             )
 
-    def insert(
-        self, rows: list[Row], late: list[Row]
-    ) -> tuple[list[tuple[int, Any]], list[tuple[int, Any]]]:
-        if not rows and not late:
+    def insert(self, rows: Rows, late: Rows) -> tuple[list[tuple[int, Any]], list[tuple[int, Any]]]:
+        if not len(rows) and not len(late):
             return [], []
-        together = rows + late if late else rows
+        together = rows + late if len(late) else rows
         with self._told():
             known = [] if self._copy(together) else self._insert_some_known(together)
-            if late:
+            if len(late):
                 self._fold(late, {index - len(rows) for index, _ in known})
         before = [(index, value) for index, value in known if index < len(rows)]
         behind = [(index - len(rows), value) for index, value in known if index >= len(rows)]
         return before, behind
 
-    def _copy(self, rows: list[Row]) -> bool:
+    def _copy(self, rows: Rows) -> bool:
         """Store rows that are all new; False, and nothing stored, where one was not.
 
         In one order, the same in every hub, so that two of them cannot wait for each other.
@@ -160,7 +159,7 @@ class PostgresEngine:
         db.execute("RELEASE copy")
         return True
 
-    def _insert_some_known(self, rows: list[Row]) -> list[tuple[int, Any]]:
+    def _insert_some_known(self, rows: Rows) -> list[tuple[int, Any]]:
         """Store the rows that are new; the others with what was stored before."""
         numbered = [
             _NUMBERED_ROW(4, 4, pos, 8, series_id, 8, at_us - _Y2000_US, 8, value)
@@ -169,7 +168,7 @@ class PostgresEngine:
         self._stream("COPY incoming (pos, series_id, time, value)", numbered)
         return self._settle_incoming("incoming", "ingest_reading")
 
-    def insert_texts(self, rows: list[Row]) -> list[tuple[int, Any]]:
+    def insert_texts(self, rows: Rows) -> list[tuple[int, Any]]:
         with self._told():
             with self._db.cursor() as cursor, cursor.copy("COPY incoming_text FROM STDIN") as copy:
                 for pos, (at_us, series_id, text) in enumerate(rows):
@@ -194,9 +193,9 @@ class PostgresEngine:
             f" JOIN {table} r USING (series_id, time) ORDER BY 1"
         ).fetchall()
 
-    def _fold(self, late: list[Row], known: set[int]) -> None:
-        new = [row for index, row in enumerate(late) if index not in known] if known else late
-        if new:
+    def _fold(self, late: Rows, known: set[int]) -> None:
+        new = late.without(known)
+        if len(new):
             self._stream("COPY moving (series_id, time, value)", _packed(new))
             add_up(self._db, "moving")
 
@@ -232,10 +231,11 @@ class PostgresEngine:
             cursor.executemany(
                 "INSERT INTO ingest_refusedreading"
                 " (device_id, received_at, seq, sample, metric, count, code, message, value)"
-                " VALUES (%s,%s,%s,%s,%s,%s,%s,%s,%s)",
+                # A device may be gone, and its frames on plain connections still on their way.
+                " SELECT id, %s::timestamptz, %s::bigint, %s::integer, %s::text, %s::integer,"
+                " %s::text, %s::text, %s::text FROM devices_device WHERE id = %s",
                 [
                     (
-                        row.device_id,
                         _moment(row.received_us),
                         row.seq,
                         row.refusal.sample,
@@ -244,6 +244,7 @@ class PostgresEngine:
                         str(row.refusal.code),
                         row.refusal.message[:300],
                         row.refusal.value,
+                        row.device_id,
                     )
                     for row in rows
                 ],
@@ -383,10 +384,10 @@ class PostgresEngine:
             raise Trouble(_said(error)) from error
 
 
-def _packed(rows: list[Row]) -> list[bytes]:
-    return [
-        _ROW(3, 8, series_id, 8, at_us - _Y2000_US, 8, value) for at_us, series_id, value in rows
-    ]
+def _packed(rows: Rows) -> list[bytes]:
+    eight = repeat(8)
+    times = [at_us - _Y2000_US for at_us in rows.times_us]
+    return list(map(_ROW, repeat(3), eight, rows.series_ids, eight, times, eight, rows.values))
 
 
 def _moment(at_us: int) -> datetime:

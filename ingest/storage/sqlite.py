@@ -23,6 +23,7 @@ from ingest.storage import (
     Poison,
     RefusedRow,
     Row,
+    Rows,
     StreamAnswer,
     StreamLocked,
     StreamRequest,
@@ -109,22 +110,19 @@ class SqliteEngine:
                 [(metric, kind, now, device_id) for device_id, metric, kind in wanted],
             )
 
-    def insert(
-        self, rows: list[Row], late: list[Row]
-    ) -> tuple[list[tuple[int, Any]], list[tuple[int, Any]]]:
+    def insert(self, rows: Rows, late: Rows) -> tuple[list[tuple[int, Any]], list[tuple[int, Any]]]:
         with _told():
             known = self._insert("ingest_recent", rows)
             known_late = self._insert("ingest_sealed", late)
             if len(known_late) < len(late):
-                old = {index for index, _ in known_late}
-                fold(self._db, [row for index, row in enumerate(late) if index not in old])
+                fold(self._db, late.without({index for index, _ in known_late}))
             return known, known_late
 
-    def insert_texts(self, rows: list[Row]) -> list[tuple[int, Any]]:
+    def insert_texts(self, rows: Rows) -> list[tuple[int, Any]]:
         with _told():
             return self._insert("ingest_textreading", rows)
 
-    def _insert(self, table: str, rows: list[Row]) -> list[tuple[int, Any]]:
+    def _insert(self, table: str, rows: Rows) -> list[tuple[int, Any]]:
         """Insert in chunks; a chunk of which some rows were known is done again, row by row."""
         db = self._db
         insert = f"INSERT OR IGNORE INTO {table} (time, series_id, value) VALUES "
@@ -140,7 +138,7 @@ class SqliteEngine:
             db.execute("RELEASE chunk")
         return known
 
-    def _insert_singly(self, table: str, chunk: list[Row], start: int) -> list[tuple[int, Any]]:
+    def _insert_singly(self, table: str, chunk: Rows, start: int) -> list[tuple[int, Any]]:
         """Insert a chunk whose rows are not all new; the count of changes shows which were."""
         db = self._db
         old: list[int] = []
@@ -159,7 +157,12 @@ class SqliteEngine:
         )
         select = f"SELECT value FROM {table} WHERE time = ? AND series_id = ?"
         return [
-            (start + position, db.execute(select, chunk[position][:2]).fetchone()[0])
+            (
+                start + position,
+                db.execute(
+                    select, (chunk.times_us[position], chunk.series_ids[position])
+                ).fetchone()[0],
+            )
             for position in old
         ]
 
@@ -179,10 +182,10 @@ class SqliteEngine:
             self._db.executemany(
                 "INSERT INTO ingest_refusedreading"
                 " (device_id, received_at, seq, sample, metric, count, code, message, value)"
-                " VALUES (?,?,?,?,?,?,?,?,?)",
+                # A device may be gone, and its frames on plain connections still on their way.
+                " SELECT id,?,?,?,?,?,?,?,? FROM devices_device WHERE id = ?",
                 [
                     (
-                        row.device_id,
                         _django_time(_EPOCH + timedelta(microseconds=row.received_us)),
                         row.seq,
                         row.refusal.sample,
@@ -191,6 +194,7 @@ class SqliteEngine:
                         row.refusal.code,
                         row.refusal.message[:300],
                         row.refusal.value,
+                        row.device_id,
                     )
                     for row in rows
                 ],
