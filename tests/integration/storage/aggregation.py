@@ -1,0 +1,120 @@
+"""Whether what a query answers equals an aggregation of the readings: the third invariant.
+
+The aggregation is done here in Python, apart from the hub's SQL, so that a mistake there is not
+repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from ingest.fields import to_us
+from ingest.models import LineState, Reading, Rollup
+
+SUM_TOLERANCE = 1e-12  # of the sum of magnitudes; the order of addition differs
+MINUTE_US = 60_000_000
+HOUR_US = 60 * MINUTE_US
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """What the readings of one series in one minute or hour come to."""
+
+    count: int
+    sum: float
+    min: float
+    max: float
+    first: tuple[int, float]
+    last: tuple[int, float]
+
+    def joined(self, other: Bucket) -> Bucket:
+        return Bucket(
+            self.count + other.count,
+            self.sum + other.sum,
+            min(self.min, other.min),
+            max(self.max, other.max),
+            min(self.first, other.first),
+            max(self.last, other.last),
+        )
+
+
+Key = tuple[int, int, int]  # series id, step in µs, start in µs
+Readings = dict[tuple[int, int], float]  # by series id and time in µs
+
+
+def all_readings() -> Readings:
+    """Every reading the ORM returns; each must come once."""
+    rows = Reading.objects.values_list("series_id", "time", "value")
+    found = [((series_id, to_us(time)), value) for series_id, time, value in rows]
+    readings = dict(found)
+    assert len(readings) == len(found), "a reading is returned twice"
+    return readings
+
+
+def assert_one_mind(expected: Readings | None = None) -> Readings:
+    """Rollups and readings tell one story, and it is `expected`. What is stored is returned."""
+    readings = all_readings()
+    if expected is not None:
+        assert readings == expected
+    state = LineState.objects.get(pk=1)
+    from_us, to_us_ = to_us(state.sealing_from), to_us(state.sealing_to)
+
+    def is_rolled_up(series_id: int, at_us: int) -> bool:
+        return at_us < (to_us_ if series_id <= state.sealing_series else from_us)
+
+    rollups = stored_rollups()
+    after = {key: value for key, value in readings.items() if not is_rolled_up(*key)}
+    _assert_same(_joined(rollups, aggregated(after)), aggregated(readings), readings)
+    before = {key: value for key, value in readings.items() if is_rolled_up(*key)}
+    _assert_same(rollups, aggregated(before), readings)
+    return readings
+
+
+def stored_rollups() -> dict[Key, Bucket]:
+    return {
+        (row.series_id, row.step_s * 1_000_000, to_us(row.start)): Bucket(
+            row.count,
+            row.sum,
+            row.min,
+            row.max,
+            (to_us(row.first_time), row.first),
+            (to_us(row.last_time), row.last),
+        )
+        for row in Rollup.objects.all()
+    }
+
+
+def aggregated(readings: Readings) -> dict[Key, Bucket]:
+    buckets: dict[Key, Bucket] = {}
+    for (series_id, at_us), value in readings.items():
+        alone = Bucket(1, value, value, value, (at_us, value), (at_us, value))
+        for step_us in (MINUTE_US, HOUR_US):
+            key = series_id, step_us, at_us - at_us % step_us
+            buckets[key] = buckets[key].joined(alone) if key in buckets else alone
+    return buckets
+
+
+def _joined(some: dict[Key, Bucket], others: dict[Key, Bucket]) -> dict[Key, Bucket]:
+    joined = dict(some)
+    for key, bucket in others.items():
+        joined[key] = joined[key].joined(bucket) if key in joined else bucket
+    return joined
+
+
+def _assert_same(
+    found: dict[Key, Bucket], wanted: dict[Key, Bucket], readings: Readings
+) -> None:
+    assert _but_sums(found.items()) == _but_sums(wanted.items())
+    for key, bucket in wanted.items():
+        series_id, step_us, start_us = key
+        magnitude = sum(
+            abs(value)
+            for (its_series, at_us), value in readings.items()
+            if its_series == series_id and start_us <= at_us < start_us + step_us
+        )
+        assert abs(found[key].sum - bucket.sum) <= SUM_TOLERANCE * magnitude, key
+
+
+def _but_sums(buckets: Iterable[tuple[Key, Bucket]]) -> dict[Key, Bucket]:
+    return {key: replace(bucket, sum=0.0) for key, bucket in buckets}
