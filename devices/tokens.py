@@ -14,6 +14,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db.models import Q
+
 from devices.models import Device, Token
 
 _FORM = re.compile(r"weir_([A-Za-z0-9]{10})_[A-Za-z0-9_-]{43}")
@@ -88,16 +90,22 @@ def _digest(text: str) -> str:
 
 def refused(token_ids: Collection[int], now: datetime) -> dict[int, TokenRefused]:
     """Which of these tokens let nobody in any longer, and why; for those who are connected."""
-    known = {
-        token.id: token
-        for token in Token.objects.select_related("device").filter(id__in=list(token_ids))
-    }
+    holding = Token.objects.filter(
+        Q(not_before__isnull=True) | Q(not_before__lte=now),
+        Q(expires_at__isnull=True) | Q(expires_at__gt=now),
+        id__in=token_ids,
+        revoked_at__isnull=True,
+        device__enabled=True,
+    )
+    fallen = set(token_ids) - set(holding.values_list("id", flat=True))
+    if not fallen:
+        return {}
     gone = TokenRefused("token_invalid", 4401, "this token is not known to the hub")
-    refusals = {token_id: gone for token_id in token_ids if token_id not in known}
-    for token in known.values():
-        if (refusal := _refusal(token, now)) is not None:
-            refusals[token.id] = refusal
-    return refusals
+    known = Token.objects.select_related("device").in_bulk(list(fallen))
+    return {
+        token_id: (_refusal(known[token_id], now) if token_id in known else None) or gone
+        for token_id in fallen
+    }
 
 
 def _refusal(token: Token, now: datetime) -> TokenRefused | None:

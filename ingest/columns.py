@@ -11,7 +11,6 @@ from typing import Any, Final
 from ingest.reading import (
     BOOLEAN,
     INTEGER_MAX,
-    METRIC,
     NUMBER,
     NUMBER_MAX,
     SECONDS_BELOW,
@@ -22,6 +21,7 @@ from ingest.reading import (
     Frame,
     Refusal,
     Run,
+    is_metric,
     is_storable,
     kind_of,
     refused_whole,
@@ -54,7 +54,7 @@ def decode_columns(columns: Any, now_us: int, bounds: Bounds) -> Frame:
         times_us, metrics = _time_one_by_one(times, metrics, length, now_us, bounds, frame)
     samples = range(length)
     for metric, column in metrics.items():
-        kind = _whole_kind(column) if METRIC.fullmatch(metric) else None
+        kind = _whole_kind(column) if is_metric(metric) else None
         if kind is not None:
             frame.readings += length
             frame.runs.append(Run(metric, kind, times_us, column, samples))

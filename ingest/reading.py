@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from math import isfinite
 from typing import Final
 
@@ -19,7 +20,8 @@ NUMBER: Final = 0
 BOOLEAN: Final = 1
 TEXT: Final = 2
 
-METRIC: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.:/-]{0,127}")
+_METRIC: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.:/-]{0,127}")
+METRICS_REMEMBERED: Final = 16_384  # names that were looked at; the fleet's are few and repeat
 METRIC_MAX_CHARACTERS: Final = 128
 NUMBER_MAX: Final = 1e300  # leaves room to sum a hundred million of them in a double
 INTEGER_MAX: Final = 2**53  # beyond it a double cannot hold each integer
@@ -127,6 +129,12 @@ class Bounds:
     latest_us: int
     earliest_us: int = EARLIEST_US
     readings: int = 10_000
+
+
+@lru_cache(maxsize=METRICS_REMEMBERED)
+def is_metric(name: str) -> bool:
+    """Whether `name` can be a metric's."""
+    return _METRIC.fullmatch(name) is not None
 
 
 def kind_of(value: object) -> int | Code:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any
 
 from ingest.reading import (
-    METRIC,
     METRIC_MAX_CHARACTERS,
     NUMBER,
     NUMBER_MAX,
@@ -18,6 +17,7 @@ from ingest.reading import (
     Frame,
     Refusal,
     Run,
+    is_metric,
     kind_of,
     refused_whole,
     shown,
@@ -53,6 +53,8 @@ def decode_samples(samples: Any, now_us: int, bounds: Bounds) -> Frame:
         ts = sample.get("ts")
         if ts.__class__ is int and earliest_ms <= ts <= latest_ms:
             at_us = ts * 1_000
+        elif ts.__class__ is float and earliest_ms <= ts <= latest_ms:
+            at_us = round(ts * 1_000)
         else:
             time, timeless = time_of(ts, timeless, now_us, bounds)
             if isinstance(time, Code):
@@ -95,7 +97,7 @@ def run_for(
     refusals: list[Refusal],
 ) -> Run | None:
     """The run that takes a reading of `metric`, begun if need be; None where it is refused."""
-    if metric not in runs and not METRIC.fullmatch(metric):
+    if metric not in runs and not is_metric(metric):
         name = shown(metric, METRIC_MAX_CHARACTERS)
         refusals.append(Refusal(Code.BAD_METRIC, sample, name, value=shown(value)))
         return None

@@ -6,15 +6,16 @@ engines it drives. An engine belongs to the thread that opened it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import compress
 from typing import Any, Protocol
 
 from ingest.buffer import Submission
 from ingest.reading import Refusal, Run
 from ingest.session import Hello, Opened
 
-Row = tuple[int, int, Any]  # (time in µs, series id, value), as every engine takes readings
+Row = tuple[int, int, Any]  # (time in µs, series id, value)
 
 
 class Trouble(Exception):
@@ -131,6 +132,46 @@ class Outcome:
     unstored: dict[int, set[int]] = field(default_factory=dict)
 
 
+@dataclass(slots=True)
+class Rows:
+    """Readings as an engine takes them, in three columns of one length: no object for each.
+
+    Iterated, they are rows; a tuple a reading would cost a quarter of the writer's time, most of it
+    in the garbage collector (`docs/decisions/rows.md`).
+    """
+
+    times_us: list[int] = field(default_factory=list)
+    series_ids: list[int] = field(default_factory=list)
+    values: list[Any] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.times_us)
+
+    def __iter__(self) -> Iterator[Row]:
+        return zip(self.times_us, self.series_ids, self.values, strict=True)
+
+    def __getitem__(self, span: slice) -> Rows:
+        return Rows(self.times_us[span], self.series_ids[span], self.values[span])
+
+    def __add__(self, other: Rows) -> Rows:
+        return Rows(
+            self.times_us + other.times_us,
+            self.series_ids + other.series_ids,
+            self.values + other.values,
+        )
+
+    def without(self, indexes: set[int]) -> Rows:
+        """The rows whose place is not among `indexes`."""
+        if not indexes:
+            return self
+        kept = [index not in indexes for index in range(len(self))]
+        return Rows(
+            list(compress(self.times_us, kept)),
+            list(compress(self.series_ids, kept)),
+            list(compress(self.values, kept)),
+        )
+
+
 class Engine(Protocol):
     """A database as `transaction` drives it. All may raise Trouble; inserts may raise Poison."""
 
@@ -146,15 +187,13 @@ class Engine(Protocol):
     def add_series(self, wanted: Sequence[tuple[int, str, int]]) -> None:
         """Make series of (device id, metric, kind) where none are, and the device still is."""
 
-    def insert(
-        self, rows: list[Row], late: list[Row]
-    ) -> tuple[list[tuple[int, Any]], list[tuple[int, Any]]]:
+    def insert(self, rows: Rows, late: Rows) -> tuple[list[tuple[int, Any]], list[tuple[int, Any]]]:
         """Store numbers; for each of the two lists, (index, value stored before) of rows not new.
 
         `late` rows are folded into their rollups.
         """
 
-    def insert_texts(self, rows: list[Row]) -> list[tuple[int, Any]]:
+    def insert_texts(self, rows: Rows) -> list[tuple[int, Any]]:
         """Store texts; (index, value stored before) of rows that were not new."""
 
     def move_streams(self, counts: Sequence[Counts], now_us: int) -> None:
@@ -200,6 +239,7 @@ __all__ = [
     "Poison",
     "RefusedRow",
     "Row",
+    "Rows",
     "Run",
     "Settlement",
     "StreamAnswer",

@@ -14,7 +14,7 @@ import sqlite3
 from itertools import chain
 from typing import Final
 
-from ingest.storage import Row
+from ingest.storage import Rows
 
 MINUTE_US: Final = 60_000_000
 HOUR_US: Final = 3_600_000_000
@@ -80,7 +80,7 @@ WHERE true {_ADD}
 """
 
 
-def fold(db: sqlite3.Connection, rows: list[Row]) -> None:
+def fold(db: sqlite3.Connection, rows: Rows) -> None:
     """Add late rows, stored in this transaction for the first time, to their rollups."""
     _prepare(db)
     for start in range(0, len(rows), 1_000):

@@ -24,7 +24,7 @@ from ingest.storage import (
     OutcomeUnknown,
     Poison,
     RefusedRow,
-    Row,
+    Rows,
     Settlement,
     Submission,
     Watermark,
@@ -40,14 +40,17 @@ class Segments:
     """Rows of one insert, and the run each stretch of them came from."""
 
     def __init__(self) -> None:
-        self.rows: list[Row] = []
+        self.rows = Rows()
         self.starts: list[int] = []
         self.sources: list[tuple[Settlement, Submission, Run, int]] = []
 
     def add(self, settlement: Settlement, submission: Submission, run: Run, series_id: int) -> None:
         self.starts.append(len(self.rows))
         self.sources.append((settlement, submission, run, 0))
-        self.rows.extend(zip(run.times_us, repeat(series_id), run.values))
+        rows = self.rows
+        rows.times_us.extend(run.times_us)
+        rows.series_ids.extend(repeat(series_id, len(run.times_us)))
+        rows.values.extend(run.values)
 
     def add_one(
         self,
@@ -59,7 +62,10 @@ class Segments:
     ) -> None:
         self.starts.append(len(self.rows))
         self.sources.append((settlement, submission, run, position))
-        self.rows.append((run.times_us[position], series_id, run.values[position]))
+        rows = self.rows
+        rows.times_us.append(run.times_us[position])
+        rows.series_ids.append(series_id)
+        rows.values.append(run.values[position])
 
     def source(self, index: int) -> tuple[Settlement, Submission, Run, int]:
         """Whose row it is, and its position in the run."""
@@ -228,7 +234,7 @@ class Transactions:
         known_numbers, known_late = self.engine.insert(numbers.rows, late.rows)
         _tell_apart(numbers, known_numbers, outcome)
         _tell_apart(late, known_late, outcome)
-        if texts.rows:
+        if len(texts.rows):
             _tell_apart(texts, self.engine.insert_texts(texts.rows), outcome)
 
     def _keep_refused(
