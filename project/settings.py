@@ -70,6 +70,8 @@ DATABASES = {
     )
 }
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    if not OPTIONS.database_url:
+        OPTIONS.data_dir.mkdir(parents=True, exist_ok=True)
     # IMMEDIATE: a transaction that will write waits its turn at its start, not in its middle.
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
