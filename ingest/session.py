@@ -19,7 +19,7 @@ from ingest.reading import Bounds, Frame, Refusal
 
 STREAM: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 SEQ_MAX: Final = 2**53  # what any JSON parser of a device holds exactly
-ABUSE_FACTOR: Final = 2  # windows: a device that far beyond its own is not listening
+ABUSE_FACTOR: Final = 2  # windows: a device that far beyond its own is not listening: 4429
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +113,7 @@ class Session:
     ignored: int = 0
     nacked: int = 0
     _refusing: bool = False  # since the last nack, until the frame that is expected comes
+    _refused: int = 0  # frames since then
     _spoken: bool = False
 
     @property
@@ -128,6 +129,9 @@ class Session:
 
         A `Hello` is to be answered with `welcome` or `fail`, before the next message is read.
         """
+        if self.close is not None:
+            self.ignored += 1
+            return None
         if len(text) > self.limits.frame_bytes or (
             not text.isascii()
             and len(text.encode("utf-8", "surrogatepass")) > self.limits.frame_bytes
@@ -139,7 +143,11 @@ class Session:
             message = wire.parse(text)
         except wire.NotJson as error:
             return self.refuse_form(str(error))
-        if isinstance(message, dict) and message.get("type") == "hello" and _is_control(message):
+        if (
+            isinstance(message, dict)
+            and message.get("type") == "hello"
+            and not wire.has_readings(message)
+        ):
             return self._hello(message)
         self._spoken = True
         if not self.authenticated:
@@ -170,6 +178,8 @@ class Session:
 
     def welcome(self, session: str, now_ms: int, stream: Opened | None) -> None:
         """Answer a `hello` that was let in, with the stream it named, if any."""
+        if self.close is not None:  # it was shown out while it was being let in
+            return
         self.authenticated = True
         answer: dict[str, Any] = {"type": "welcome", "session": session, "time": now_ms}
         if stream is not None:
@@ -202,7 +212,8 @@ class Session:
 
     def _hello(self, message: dict[str, Any]) -> Hello | None:
         if self._spoken:
-            return self.refuse_form("hello comes once, before any frame")
+            # No frame is at fault, so no seq is told for which to send an empty one.
+            return self.fail(4400, "bad_message", "hello comes once, before any frame")
         self._spoken = True
         token, stream, held = message.get("token"), message.get("stream"), message.get("held")
         if token is not None and not isinstance(token, str):
@@ -242,19 +253,19 @@ class Session:
             self.replies.append(wire.encode_ack(self.settled, 0, 0, 0, ()))
         elif seq <= self.taken:
             self.ignored += 1  # in flight already: its ack is on its way
-        elif seq > self.settled + ABUSE_FACTOR * self.limits.in_flight:
-            self.fail(
-                4429, "window_exceeded", f"at most {self.limits.in_flight} frames may be unacked"
-            )
         elif seq > self.expected:
             self._nack(seq, "out_of_order", expected=self.expected)
         elif self.in_flight >= self.limits.in_flight or not room:
-            self._refusing = False  # this is the frame that was waited for: it is answered
+            self._expected_came()  # it is answered, though not taken
             self._nack(seq, "busy", retry_after_ms=self.limits.busy_retry_ms)
         else:
-            self._refusing = False
+            self._expected_came()
             return self._take(message, now_us)
         return None
+
+    def _expected_came(self) -> None:
+        self._refusing = False
+        self._refused = 0
 
     def _take(self, message: dict[str, Any] | list[Any], now_us: int) -> Taken:
         bounds = Bounds(
@@ -266,18 +277,17 @@ class Session:
 
     def _nack(self, seq: int, code: str, **more: int) -> None:
         """Refuse to take `seq`; one nack until the expected frame comes, the rest is dropped."""
-        if self._refusing:
+        self._refused += 1
+        if self.in_flight + self._refused > ABUSE_FACTOR * self.limits.in_flight:
+            most = self.limits.in_flight
+            self.fail(4429, "window_exceeded", f"at most {most} frames may be unacked")
+        elif self._refusing:
             self.ignored += 1
-            return
-        self._refusing = True
-        self.nacked += 1
-        self.replies.append(wire.encode({"type": "nack", "seq": seq, "code": code, **more}))
+        else:
+            self._refusing = True
+            self.nacked += 1
+            self.replies.append(wire.encode({"type": "nack", "seq": seq, "code": code, **more}))
 
 
 def _is_seq(seq: Any) -> bool:
     return seq.__class__ is int and 1 <= seq <= SEQ_MAX
-
-
-def _is_control(message: dict[str, Any]) -> bool:
-    """A data form is stronger than a `type` beside it."""
-    return message.keys().isdisjoint(("readings", "columns", "senml", "values"))
