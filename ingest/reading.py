@@ -131,9 +131,13 @@ class Bounds:
     readings: int = 10_000
 
 
-@lru_cache(maxsize=METRICS_REMEMBERED)
 def is_metric(name: str) -> bool:
-    """Whether `name` can be a metric's."""
+    """Whether `name` can be a metric's. What is too long to be one is not remembered either."""
+    return len(name) <= METRIC_MAX_CHARACTERS and _matches(name)
+
+
+@lru_cache(maxsize=METRICS_REMEMBERED)
+def _matches(name: str) -> bool:
     return _METRIC.fullmatch(name) is not None
 
 

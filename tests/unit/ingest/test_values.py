@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from ingest.reading import BOOLEAN, NUMBER, TEXT
+from ingest.reading import BOOLEAN, NUMBER, TEXT, _matches
 from tests.unit.ingest.frames import NOW_MS, NOW_US, decoded, named, refused, sample, stored, taken
 
 FORMS = ["samples", "columns"]
@@ -134,6 +134,13 @@ def test_a_metric_of_another_form_is_refused_under_a_name_that_can_be_kept(
     metric: str, shown: str, form: str, literal: str
 ) -> None:
     assert refused(frame_of(literal, form, f'"{metric}"')) == [("bad_metric", 0, shown, 1)]
+
+
+def test_only_names_that_are_short_are_remembered() -> None:
+    before = _matches.cache_info().currsize
+    for i in range(20):
+        refused(sample(1, metric="a" * (200_000 + i)))
+    assert _matches.cache_info().currsize == before
 
 
 def test_a_metric_may_change_its_kind_within_a_frame_and_the_writer_decides() -> None:
