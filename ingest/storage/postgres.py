@@ -291,8 +291,10 @@ class PostgresEngine:
 
     def happened(self, claims: Sequence[Claim]) -> bool:
         with self._told():
+            # The lock is the wait: the server may still be at that COMMIT.
             rows = self._db.execute(
-                "SELECT id, epoch, committed FROM ingest_stream WHERE id = ANY(%s)",
+                "SELECT id, epoch, committed FROM ingest_stream WHERE id = ANY(%s) ORDER BY id"
+                " FOR SHARE",
                 [[claim.stream_id for claim in claims]],
             ).fetchall()
         now = {stream_id: (epoch, committed) for stream_id, epoch, committed in rows}
@@ -330,11 +332,14 @@ class PostgresEngine:
             [hello.stream, _moment(now_us), device_id],
         ).rowcount
         if inserted:
+            # The new one stays, whatever the clock says: it may have been set back. The bound is
+            # counted before rows are locked, or those that are skipped would not be in it.
             db.execute(
-                "DELETE FROM ingest_stream WHERE id IN (SELECT id FROM ingest_stream"
-                " WHERE device_id = %s ORDER BY used_at DESC, id DESC OFFSET %s"
+                "DELETE FROM ingest_stream WHERE id IN (SELECT id FROM ingest_stream WHERE id IN"
+                " (SELECT id FROM ingest_stream WHERE device_id = %s"
+                "  ORDER BY name = %s DESC, used_at DESC, id DESC OFFSET %s)"
                 " FOR UPDATE SKIP LOCKED)",
-                [device_id, kept_per_device],
+                [device_id, hello.stream, kept_per_device],
             )
         row = db.execute(
             "SELECT id, committed FROM ingest_stream WHERE device_id = %s AND name = %s"
@@ -378,7 +383,13 @@ class PostgresEngine:
             yield
         except (errors.DeadlockDetected, errors.SerializationFailure) as error:
             raise Collision(_said(error)) from error
-        except (psycopg.DataError, psycopg.IntegrityError, struct.error, UnicodeError) as error:
+        except (
+            psycopg.DataError,
+            psycopg.IntegrityError,
+            struct.error,
+            OverflowError,
+            UnicodeError,
+        ) as error:
             raise Poison(_said(error)) from error
         except psycopg.Error as error:
             raise Trouble(_said(error)) from error

@@ -62,15 +62,20 @@ class SqliteEngine:
     def _db(self) -> sqlite3.Connection:
         if self._open is None:
             with _told():
-                self._open = sqlite3.connect(
+                opened = sqlite3.connect(
                     f"file:{self._path}?mode=rw",
                     uri=True,
                     isolation_level=None,
                     check_same_thread=False,
                     cached_statements=256,
                 )
-                for pragma in PRAGMAS:
-                    self._open.execute(pragma).fetchall()
+                try:
+                    for pragma in PRAGMAS:
+                        opened.execute(pragma).fetchall()
+                except BaseException:  # without all of them it would not keep the promise
+                    opened.close()
+                    raise
+                self._open = opened
         return self._open
 
     def begin(self, stream_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
@@ -268,10 +273,12 @@ class SqliteEngine:
                 " FROM devices_device WHERE id = ?",
                 (hello.stream, now_us, device_id),
             )
+            # The new one stays, whatever the clock says: it may have been set back.
             db.execute(
                 "DELETE FROM ingest_stream WHERE device_id = ? AND id NOT IN (SELECT id FROM"
-                " ingest_stream WHERE device_id = ? ORDER BY used_at DESC, id DESC LIMIT ?)",
-                (device_id, device_id, kept_per_device),
+                " ingest_stream WHERE device_id = ? ORDER BY name = ? DESC, used_at DESC, id DESC"
+                " LIMIT ?)",
+                (device_id, device_id, hello.stream, kept_per_device),
             )
         elif hello.last < row[0]:
             return StreamReused(row[0])

@@ -102,9 +102,7 @@ def _joined(some: dict[Key, Bucket], others: dict[Key, Bucket]) -> dict[Key, Buc
     return joined
 
 
-def _assert_same(
-    found: dict[Key, Bucket], wanted: dict[Key, Bucket], readings: Readings
-) -> None:
+def _assert_same(found: dict[Key, Bucket], wanted: dict[Key, Bucket], readings: Readings) -> None:
     assert _but_sums(found.items()) == _but_sums(wanted.items())
     for key, bucket in wanted.items():
         series_id, step_us, start_us = key

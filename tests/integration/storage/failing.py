@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, cast
 
-from ingest.storage import Engine, OutcomeUnknown, Poison, Row, Trouble
+from ingest.storage import Engine, OutcomeUnknown, Poison, Row, Rows, Trouble
 
 
 class Bug(Exception):
@@ -45,13 +45,13 @@ class FailingEngine:
         """Run `do` before the next call of `name`."""
         self._instead[name] = do
 
-    def insert(self, rows: list[Row], late: list[Row]) -> Any:
+    def insert(self, rows: Rows, late: Rows) -> Any:
         self._enter("insert")
         self.rows.append(len(rows) + len(late))
         self._look_at([*rows, *late])
         return self.real.insert(rows, late)
 
-    def insert_texts(self, rows: list[Row]) -> Any:
+    def insert_texts(self, rows: Rows) -> Any:
         self._enter("insert_texts")
         self._look_at(rows)
         return self.real.insert_texts(rows)
@@ -94,7 +94,7 @@ class FailingEngine:
                 del self._failures[index]
                 raise error
 
-    def _look_at(self, rows: list[Row]) -> None:
+    def _look_at(self, rows: Iterable[Row]) -> None:
         for _, _, value in rows:
             if value in self._bugs:
                 raise Bug(f"met {value!r}")

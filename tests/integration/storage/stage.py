@@ -1,4 +1,4 @@
-"""What the storage tests play with: devices, their frames, hubs that write them, and what is stored.
+"""What the storage tests play with: devices, their frames, hubs that write them, what is stored.
 
 A `Hub` here is what a hub process is to the database: an engine, and what is remembered beside it.
 Times are seconds from `T0`, so that a test reads like a clock.
