@@ -14,7 +14,7 @@ import { agoText, rateText, statusOf, statusWord, timeText } from "./wording.js"
 
 // A summary carries the latest value only; what lay between comes with the next history.
 const HISTORY_INTERVAL_MS = 30_000;
-const REFUSED_INTERVAL_MS = 5_000;
+const REFUSED_INTERVAL_MS = 2_000;
 const TONES = 6;
 
 const page = document.getElementById("device");
@@ -28,6 +28,7 @@ let intervalS = page.dataset.intervalS ? Number(page.dataset.intervalS) : null;
 let rate = Rate.forInterval(intervalS);
 let rejected = null;
 let refusedMs = 0;
+let refusedAreOld = false;
 let live;
 
 // The right edge stays where it was last known while the line is not live.
@@ -74,6 +75,7 @@ const pointsWanted = () => Math.max(100, Math.round((document.querySelector(".pl
 
 async function askRefused() {
   refusedMs = Date.now();
+  refusedAreOld = false;
   try {
     const response = await fetch(page.dataset.refused, { redirect: "error" });
     if (!response.ok) return;
@@ -106,7 +108,7 @@ function takeFragment(fragment, atMs) {
   part("first").hidden = Object.keys(fragment.values).length > 0;
   setText(part("stored"), fragment.counts.stored.toLocaleString("en"));
   setText(part("rejected"), fragment.counts.rejected.toLocaleString("en"));
-  if (rejected !== null && fragment.counts.rejected !== rejected && Date.now() - refusedMs > REFUSED_INTERVAL_MS) askRefused();
+  if (rejected !== null && fragment.counts.rejected !== rejected) refusedAreOld = true;
   rejected = fragment.counts.rejected;
 }
 
@@ -122,6 +124,7 @@ function drawHead() {
   if (seenMs !== null) part("seen").title = timeText(seenMs);
   setText(part("rate"), rateText(rate.at(now)));
   drawLatest(now);
+  if (refusedAreOld && Date.now() - refusedMs > REFUSED_INTERVAL_MS) askRefused();
 }
 
 function snapshot(message) {

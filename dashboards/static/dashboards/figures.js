@@ -6,7 +6,8 @@ import { Rate } from "./rates.js";
 import { rateText } from "./wording.js";
 
 const RATE_WINDOW_MS = 5_000;
-const FLOW_POINTS = 120;
+const FLOW_POINTS_MIN = 30;
+const FLOW_POINTS = 180;
 const part = (id) => document.getElementById(id);
 const shares = [...document.querySelectorAll(".share rect")];
 const canvas = part("flow");
@@ -65,7 +66,9 @@ function drawFlow() {
   context.clearRect(0, 0, width, height);
   // The top is a little above the highest, so that a steady flow is a calm line and not a wall.
   const top = Math.max(...flow) * 1.35 || 1;
-  const x = (index) => width - ((flow.length - 1 - index) * width) / (FLOW_POINTS - 1);
+  // At first it grows into the width, then the width holds more and more of it.
+  const points = Math.max(flow.length, FLOW_POINTS_MIN);
+  const x = (index) => width - ((flow.length - 1 - index) * width) / (points - 1);
   const y = (rate) => height - 2 - (rate / top) * (height - 4);
   const colour = getComputedStyle(canvas).color;
   context.beginPath();

@@ -102,7 +102,7 @@ def test_the_first_paint_comes_from_the_board_where_there_is_one(browser_client:
     board = Board(None, time.time, load_fleet=list, load_catalogue=list)  # type: ignore[arg-type]
     board.prime([DevicePresent("from-the-board", values={"state": (0.0, "fine")})], 0)
     request = AsyncRequestFactory().get("/")
-    request.scope[BOARD_KEY] = board
+    request.scope = {**request.scope, BOARD_KEY: board}
     request.user = User.objects.get()
     assert "from-the-board" in text_of(views.fleet(request))
 

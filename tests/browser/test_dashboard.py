@@ -1,0 +1,297 @@
+"""What somebody sees who leaves the pages open, on a real hub: live, growing, stale, back again."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from dashboards.present import Value
+from dashboards.wording import ago_text, value_text
+from tests.browser.conftest import TIMEOUT_MS
+from tests.hubs import Hub, Store, manage
+
+PASSWORD = "a long one for ada"
+NASTY = '<img src=x onerror="document.title=1">'
+
+
+expect.set_options(timeout=TIMEOUT_MS)
+
+
+@pytest.fixture(scope="module")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """A database with Ada's login and nothing else, for each test to have a copy of."""
+    store = Store.migrated(f"sqlite:///{tmp_path_factory.mktemp('empty') / 'weir.sqlite3'}")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("DJANGO_SUPERUSER_PASSWORD", PASSWORD)
+        ada = ("--username", "ada", "--email", "ada@example.com")
+        manage(store.url, "createsuperuser", "--noinput", *ada)
+    return store
+
+
+@pytest.fixture
+def hub(tmp_path: Path, empty_store: Store) -> Iterator[Hub]:
+    options = {"WEIR_RELAY_INTERVAL_S": 0.2}
+    with Hub(empty_store.copy(tmp_path), tmp_path, options=options) as hub:
+        yield hub
+
+
+def open_page(page: Page, hub: Hub, path: str = "/") -> None:
+    """Log in, and wait until the page is live."""
+    page.goto(f"http://127.0.0.1:{hub.port}{path}")
+    page.get_by_label("Name").fill("ada")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    expect_live(page)
+
+
+def expect_live(page: Page) -> None:
+    expect(page.locator("html")).to_have_attribute("data-line", "live")
+
+
+def send(hub: Hub, token: str, **values: object) -> None:
+    headers = {"Authorization": f"Bearer {token}"}
+    answer = hub.ask("/ingest/", json.dumps(values), headers=headers)
+    assert answer.status == 200, answer
+
+
+@contextmanager
+def sending(hub: Hub, token: str) -> Iterator[None]:
+    """A device that sends a temperature, one higher each time, several times a second."""
+    stopped = threading.Event()
+
+    def run() -> None:
+        for number in count():
+            send(hub, token, temperature=number)
+            if stopped.wait(0.15):
+                return
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        thread.join()
+
+
+def row(page: Page, uid: str) -> Locator:
+    return page.locator(f'tr[data-uid="{uid}"]')
+
+
+def test_the_fleet_is_live(page: Page, hub: Hub) -> None:
+    token = hub.store.add_device("roof")
+    send(hub, token, temperature=21.5, door=True, state="ok")
+    open_page(page, hub)
+    roof = row(page, "roof")
+    expect(roof.locator(".status-word")).to_have_text("online")
+    expect(roof.locator(".slot")).to_have_text(["doortrue", "stateok", "temperature21.50"])
+    send(hub, token, temperature=22.75)
+    expect(roof).to_contain_text("22.75")
+    expect(roof.locator(".ago")).to_have_text(re.compile("now|s ago"))
+    expect(page.locator("#online")).to_have_text("1")
+
+
+def test_readings_per_second_are_those_that_are_sent(page: Page, hub: Hub) -> None:
+    token = hub.store.add_device("roof")
+    open_page(page, hub)
+    with sending(hub, token):
+        expect(row(page, "roof").locator(".rate")).to_have_text(re.compile(r"^[2-9]\.\d\d$"))
+        expect(page.locator("#readings-rate")).to_have_text(re.compile(r"^[2-9]\.\d\d$"))
+
+
+def test_an_empty_hub_leads_to_the_first_reading(page: Page, hub: Hub) -> None:
+    open_page(page, hub)
+    expect(page.get_by_role("heading", name="No devices yet")).to_be_visible()
+    snippet = page.locator("#snippet-send").inner_text()
+    token = hub.store.add_device("porch")
+    expect(page.get_by_role("heading", name="Waiting for the first reading")).to_be_visible()
+    expect(row(page, "porch").locator(".status-word")).to_have_text("never seen")
+    subprocess.run(snippet.replace("TOKEN", token), shell=True, check=True, capture_output=True)
+    expect(row(page, "porch")).to_contain_text("21.50")
+    expect(page.locator("#first")).to_be_hidden()
+
+
+def test_the_snippet_can_be_copied(page: Page, hub: Hub) -> None:
+    open_page(page, hub)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.locator("button[data-copy=snippet-send]").click()
+    expect(page.locator("button[data-copy=snippet-send]")).to_have_text("Copied")
+    assert f"http://127.0.0.1:{hub.port}/ingest/" in page.evaluate("navigator.clipboard.readText()")
+
+
+def points(page: Page) -> int:
+    """How many points the chart of the temperature holds."""
+    script = "document.querySelector('[data-metric=\"temperature\"] .plot')"
+    return int(page.evaluate(f"() => {script}?.chart.columns?.mean.filter(Boolean).length ?? 0"))
+
+
+def test_a_chart_shows_what_is_stored_and_grows(page: Page, hub: Hub) -> None:
+    token = hub.store.add_device("roof")
+    for number in range(1, 4):
+        send(hub, token, temperature=number)
+    open_page(page, hub, "/devices/roof/?range=5m")
+    expect(page.locator('.chart[data-metric="temperature"] canvas')).to_be_visible()
+    stored = points(page)
+    assert stored >= 1
+    with sending(hub, token):
+        page.wait_for_function(
+            f"""() => document.querySelector('[data-metric="temperature"] .plot')
+                .chart.columns.mean.length >= {stored + 3}"""
+        )
+    label = page.locator('.chart[data-metric="temperature"] .plot')
+    expect(label).to_have_attribute("aria-label", re.compile(r"^temperature: from \S+ to \S+$"))
+
+
+def test_a_metric_that_is_new_gets_a_chart(page: Page, hub: Hub) -> None:
+    token = hub.store.add_device("roof")
+    open_page(page, hub, "/devices/roof/")
+    expect(page.get_by_text("Waiting for the first reading")).to_be_visible()
+    send(hub, token, humidity=40)
+    expect(page.locator('.chart[data-metric="humidity"]')).to_be_visible()
+    expect(page.locator('#latest [data-metric="humidity"]')).to_contain_text("40")
+    expect(page.get_by_text("Waiting for the first reading")).to_be_hidden()
+
+
+def test_a_range_is_chosen_and_stays_in_the_address(page: Page, hub: Hub) -> None:
+    send(hub, hub.store.add_device("roof"), temperature=21.5)
+    open_page(page, hub, "/devices/roof/")
+    page.get_by_role("button", name="24h").click()
+    expect(page.locator(".chart .step")).to_have_text(re.compile("min mean"))
+    page.reload()
+    expect(page.get_by_role("button", name="24h")).to_have_attribute("aria-pressed", "true")
+
+
+def test_a_refused_reading_appears_with_its_reason(page: Page, hub: Hub) -> None:
+    token = hub.store.add_device("roof")
+    send(hub, token, temperature=21.5)
+    open_page(page, hub, "/devices/roof/")
+    expect(page.get_by_text("Every reading this device sent was taken")).to_be_visible()
+    send(hub, token, temperature="warm")
+    expect(page.locator("#refused")).to_contain_text("kind_mismatch")
+
+
+def test_a_stopped_hub_shows_as_stale_and_recovers(page: Page, hub: Hub) -> None:
+    token = hub.store.add_device("roof")
+    send(hub, token, temperature=21.5)
+    open_page(page, hub)
+    value = row(page, "roof").locator(".slot .value")
+    expect(value).to_have_text("21.50")
+    ink = value.evaluate("each => getComputedStyle(each).color")
+    hub.terminate()
+    banner = page.locator("#banner")
+    expect(banner).to_contain_text(re.compile(r"Stale since \d\d:\d\d:\d\d\."))
+    expect(banner).to_contain_text("Reconnecting")
+    expect(value).not_to_have_css("color", ink)
+    hub.start()
+    expect_live(page)
+    expect(banner).to_be_hidden()
+    expect(value).to_have_text("21.50")
+    expect(value).to_have_css("color", ink)
+    send(hub, token, temperature=30.25)
+    expect(value).to_have_text("30.25")
+
+
+def test_a_hub_that_hangs_shows_as_stale_too(page: Page, hub: Hub) -> None:
+    send(hub, hub.store.add_device("roof"), temperature=21.5)
+    open_page(page, hub)
+    hub.send(signal.SIGSTOP)
+    try:
+        expect(page.locator("#banner")).to_contain_text("Stale since")
+    finally:
+        hub.send(signal.SIGCONT)
+    expect_live(page)
+
+
+def test_a_login_that_ended_is_said(page: Page, hub: Hub) -> None:
+    open_page(page, hub)
+    page.context.clear_cookies()
+    hub.terminate()
+    hub.start()
+    expect(page.locator("#banner")).to_contain_text("You are logged out")
+    page.get_by_role("link", name="Log in").click()
+    expect(page.get_by_label("Password")).to_be_visible()
+
+
+def test_what_a_device_says_is_text_and_never_markup(page: Page, hub: Hub) -> None:
+    token = hub.store.add_device("roof")
+    hub.store.rows("UPDATE devices_device SET name = %s", NASTY)
+    send(hub, token, state=NASTY)
+    for path in ("/", "/devices/roof/"):
+        if path == "/":
+            open_page(page, hub)
+        else:
+            page.goto(f"http://127.0.0.1:{hub.port}{path}")
+            expect_live(page)
+        send(hub, token, state=NASTY, other=NASTY)
+        expect(page.get_by_text(NASTY, exact=True).first).to_be_visible()
+        assert page.locator("img").count() == 0
+        assert page.title() != "1"
+
+
+def test_the_filter_and_the_chips_are_kept_in_the_address(page: Page, hub: Hub) -> None:
+    for uid in ("attic", "cellar", "roof"):
+        token = hub.store.add_device(uid)
+    send(hub, token, temperature=21.5)
+    open_page(page, hub)
+    page.get_by_label("Filter devices").fill("TEMPER")
+    expect(page.locator("#shown")).to_have_text("1")
+    expect(row(page, "attic")).to_be_hidden()
+    page.get_by_label("Filter devices").fill("")
+    page.get_by_role("button", name="never seen").click()
+    expect(page.locator("#shown")).to_have_text("2")
+    page.reload()
+    expect(page.locator("#shown")).to_have_text("2")
+    expect(row(page, "roof")).to_be_hidden()
+
+
+@pytest.mark.parametrize("path", ["/", "/devices/roof/"])
+def test_nothing_runs_off_a_phone(page: Page, hub: Hub, path: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    token = hub.store.add_device("roof")
+    send(hub, token, temperature=21.5, **{"a" * 100: 1, "state": "long " * 100})
+    open_page(page, hub, path)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_the_browser_words_values_as_the_first_paint_does(page: Page, hub: Hub) -> None:
+    page.goto(f"http://127.0.0.1:{hub.port}/accounts/login/")
+    values: list[Value] = [
+        21.5,
+        21,
+        -0.03,
+        1.23456,
+        1013.26,
+        0,
+        1e-5,
+        1.5e12,
+        1.5e300,
+        True,
+        False,
+        "ok",
+    ]
+    ages = [-5000, 1999, 2000, 59_999, 60_000, 3_600_000, 200_000_000]
+    script = """async ([values, ages]) => {
+        const wording = await import("/static/dashboards/wording.js");
+        return [values.map(wording.valueText), ages.map(wording.agoText)];
+    }"""
+    texts, ago = page.evaluate(script, [values, ages])
+    assert texts == [value_text(value) for value in values]
+    assert ago == [ago_text(age) for age in ages]
+
+
+def test_pages_are_calm_in_the_dark(browser: Browser, hub: Hub) -> None:
+    context = browser.new_context(color_scheme="dark")
+    page = context.new_page()
+    open_page(page, hub)
+    expect(page.locator("body")).to_have_css("background-color", "rgb(14, 20, 22)")
+    context.close()
