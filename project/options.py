@@ -28,7 +28,6 @@ class Options(BaseSettings):
     # Django
     secret_key: str = ""
     debug: bool = False
-    demo: bool = False
     allowed_hosts: Annotated[list[str], NoDecode] = ["localhost", "127.0.0.1", "[::1]"]
     allowed_origins: Annotated[list[str], NoDecode] = []
     time_zone: str = "UTC"
