@@ -31,6 +31,9 @@ class HubServer(Server):
 
     def listen_success(self, port: object) -> None:
         super().listen_success(port)
+        # By default a socket that breaks the rules of WebSocket is dropped: its device would see a
+        # lost connection, to be tried again at once, where 1002, 1007 and 1009 tell it not to.
+        self.ws_factory.setProtocolOptions(failByDrop=False)
         for host, number in self.listening_addresses:
             logger.info("the hub listens on %s:%s", host, number)
 
