@@ -129,11 +129,11 @@ class Present:
             self._devices[known.uid] = known.copy()
             self._touch(known.uid)
             return
-        before = (device.name, device.interval_s, device.seen_ms, dict(device.values))
+        changed = (device.name, device.interval_s) != (known.name, known.interval_s)
         device.name, device.interval_s = known.name, known.interval_s
-        self._see(device, known.seen_ms)
-        self._keep_latest(device, known.values)
-        if before != (device.name, device.interval_s, device.seen_ms, device.values):
+        changed |= self._see(device, known.seen_ms)
+        changed |= self._keep_latest(device, known.values)
+        if changed:
             self._touch(known.uid)
 
     def _forget(self, uid: str) -> None:
@@ -158,16 +158,21 @@ class Present:
         return counts
 
     @staticmethod
-    def _see(device: DevicePresent, seen_ms: int | None) -> None:
-        if seen_ms is not None and (device.seen_ms is None or seen_ms > device.seen_ms):
-            device.seen_ms = seen_ms
+    def _see(device: DevicePresent, seen_ms: int | None) -> bool:
+        if seen_ms is None or (device.seen_ms is not None and seen_ms <= device.seen_ms):
+            return False
+        device.seen_ms = seen_ms
+        return True
 
     @staticmethod
-    def _keep_latest(device: DevicePresent, values: dict[str, tuple[float, Value]]) -> None:
+    def _keep_latest(device: DevicePresent, values: dict[str, tuple[float, Value]]) -> bool:
+        changed = False
         for metric, (ts_ms, value) in values.items():
             kept = device.values.get(metric)
             if kept is None or ts_ms >= kept[0]:
                 device.values[metric] = (ts_ms, value)
+                changed = True
+        return changed
 
     @staticmethod
     def _count(device: DevicePresent, counts_of_hub: dict[str, Counts], counts: Counts) -> None:

@@ -55,6 +55,14 @@ class Row:
     values: list[ShownValue]
 
     @property
+    def stored(self) -> str:
+        return f"{self.device.counts['stored']:,}"
+
+    @property
+    def rejected(self) -> str:
+        return f"{self.device.counts['rejected']:,}"
+
+    @property
     def values_in_row(self) -> list[ShownValue]:
         return self.values[:VALUES_IN_ROW]
 

@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from dashboards.present import Value
 from dashboards.wording import ago_text, value_text
 from tests.browser.conftest import TIMEOUT_MS
-from tests.hubs import Hub, Store, manage
+from tests.hubs import Hub, Store, manage, wait_until
 
 PASSWORD = "a long one for ada"
 NASTY = '<img src=x onerror="document.title=1">'
@@ -220,6 +220,25 @@ def test_a_login_that_ended_is_said(page: Page, hub: Hub) -> None:
     expect(page.locator("#banner")).to_contain_text("You are logged out")
     page.get_by_role("link", name="Log in").click()
     expect(page.get_by_label("Password")).to_be_visible()
+
+
+HIDE = """hidden => {
+    Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+def test_a_hidden_tab_stops_and_is_up_to_date_when_looked_at(page: Page, hub: Hub) -> None:
+    token = hub.store.add_device("roof")
+    send(hub, token, temperature=21.5)
+    open_page(page, hub)
+    page.evaluate(HIDE, True)
+    wait_until(lambda: hub.figures()["weir_dashboards"] == 0, "the tab left")
+    send(hub, token, temperature=30.25)
+    expect(row(page, "roof")).to_contain_text("21.50")
+    page.evaluate(HIDE, False)
+    expect(row(page, "roof")).to_contain_text("30.25")
+    expect_live(page)
 
 
 def test_what_a_device_says_is_text_and_never_markup(page: Page, hub: Hub) -> None:

@@ -144,13 +144,15 @@ export class Chart {
     const font = `11px ${style.fontFamily}`;
     const axis = { stroke: faint, font, ticks: { show: false }, grid: { stroke: rule, width: 1 } };
     const paths = this.stepped ? uPlot.paths.stepped({ align: 1 }) : undefined;
+    // A step down at the end of a gap would show as a hair there: the gap takes it in.
+    const gaps = this.stepped ? (_, __, ___, ____, found) => found.map(([from, to]) => [from, to + devicePixelRatio]) : undefined;
     const hidden = { stroke: "transparent", points: { show: false } };
     return {
       width: this.plot.clientWidth,
       height: this.plot.clientHeight,
       legend: { show: false },
       padding: [8, 18, 0, 0],
-      cursor: { y: false, drag: { x: false, y: false }, sync: { key: "device" }, points: { size: 7, fill: tone } },
+      cursor: { y: false, drag: { x: false, y: false }, sync: { key: "device" }, points: { size: 7, width: 0, fill: (_, series) => (series === 1 ? tone : "transparent") } },
       scales: {
         x: { time: true, range: () => this.span().map((ms) => ms / 1000) },
         y: { range: this.stepped ? [-0.1, 1.1] : roomy },
@@ -161,7 +163,7 @@ export class Chart {
       ],
       series: [
         {},
-        { stroke: tone, width: 1.75, paths, points: { show: true, filter: lonely, size: 4, fill: tone } },
+        { stroke: tone, width: 1.75, paths, ...(gaps && { gaps }), points: { show: true, filter: lonely, size: 4, fill: tone } },
         hidden,
         hidden,
       ],

@@ -28,8 +28,8 @@ export function addTotals(atMs, readings, rejected) {
 }
 
 export function drawFigures(counts, total) {
-  setText(part("online"), counts.online.toLocaleString("en"));
-  setText(part("of"), total.toLocaleString("en"));
+  setText(part("online"), String(counts.online));
+  setText(part("of"), String(total));
   drawShares(counts, total);
 }
 

@@ -82,12 +82,18 @@ export class Row {
     }
     shown.forEach((metric, index) => {
       const [tsMs, value] = this.fragment.values[metric];
-      const text = valueText(value);
       const element = slots.children[index].lastElementChild;
+      const text = steadyText(value, element.textContent);
       setText(element, text);
       element.title = `${text}, ${timeText(tsMs)}`;
     });
   }
+}
+
+// A number keeps the decimals that it had, or 583.20 would jump when 583 comes.
+function steadyText(value, before) {
+  const [, decimals = ""] = before.match(/^-?\d+\.(\d+)$/) ?? [];
+  return Number.isInteger(value) && decimals ? value.toFixed(decimals.length) : valueText(value);
 }
 
 function makeSlot(metric) {
