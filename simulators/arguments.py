@@ -100,6 +100,7 @@ def _run_arguments(parser: argparse.ArgumentParser) -> None:
     add("--duration", type=_duration_or_forever, default=30.0, help="30s, 5m, 2h or forever")
     add("--seed", type=int, default=7, help="the same seed gives the same values")
     add("--state", action="store_true", help="make the last metric a status text")
+    add("--behind", type=duration_s, default=0.0, help="how far the devices' clocks are behind")
     add("--step", type=duration_s, help="a fixed distance between samples (default: what fits)")
     add(
         "--twice",

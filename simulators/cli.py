@@ -61,6 +61,7 @@ def _run(options: argparse.Namespace) -> Report:
         seed=options.seed,
         step_us=None if options.step is None else round(options.step * 1e6),
         with_state=options.state,
+        behind_s=options.behind,
     )
     return launch(_options(options), crew, lambda fleet: run.produce(fleet, plan))
 

@@ -46,6 +46,8 @@ class Plan:
     seed: int
     step_us: int | None = None
     with_state: bool = False
+    behind_s: float = 0.0
+    """How far the devices' clocks are behind."""
 
 
 class Sender:
@@ -69,13 +71,14 @@ async def produce(fleet: Fleet, plan: Plan) -> None:
     """The producer of `run`, for `Fleet.run`."""
     loop = asyncio.get_running_loop()
     samples = _samples_taken(fleet, plan)
-    wall_us = time.time_ns() // 1000
+    behind_us = round(plan.behind_s * 1e6)
+    wall_us = time.time_ns() // 1000 - behind_us
     senders = _senders(fleet, plan, samples, wall_us)
     # What was made until now stays: the collector need not look at it again and again.
     gc.collect()
     gc.freeze()
     fleet.begin()
-    offset_us = time.time_ns() // 1000 - round(loop.time() * 1e6)
+    offset_us = time.time_ns() // 1000 - behind_us - round(loop.time() * 1e6)
     if plan.rate is None:
         await _closed_loop(senders, plan, offset_us)
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,13 @@ async def test_the_ledger_holds_what_the_hub_received_word_for_word(
     await run(hub, tmp_path)
     bodies = [line["frame"]["body"] for line in ledger(tmp_path) if "frame" in line]
     assert [orjson.loads(body) for body in bodies] == hub.frames
+
+
+async def test_a_clock_that_is_behind_stamps_the_past(hub: Hub, tmp_path: Path) -> None:
+    latest_ms = time.time() * 1000 - 3_600_000
+    await run(hub, tmp_path, behind_s=3600)
+    stamps = [sample["ts"] for frame in hub.frames for sample in frame["readings"]]
+    assert latest_ms - 1000 < min(stamps) < max(stamps) < time.time() * 1000 - 3_600_000
 
 
 async def test_the_same_seed_gives_the_same_values(hub: Hub, tmp_path: Path) -> None:

@@ -1,0 +1,125 @@
+"""The command line, and the order of the measurements.
+
+Each repetition goes through all rows, and every other one goes backwards: what the machine does
+besides, or does more of as it gets warm, meets every kind of run alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from benchmarks import Trouble, runs
+from benchmarks.databases import DATABASES, Database
+from benchmarks.figures import KINDS, Figures, Kind, Run, rows
+from benchmarks.machine import cores, described
+from benchmarks.report import as_json, table
+from benchmarks.runs import Lengths
+from benchmarks.shapes import SHAPES, Shape
+from benchmarks.timeline import Timeline
+
+FULL: Final = Lengths(usual_s=4, closed_s=10, open_s=6, bare_readings=1_000_000)
+QUICK: Final = Lengths(usual_s=2, closed_s=4, open_s=2, bare_readings=300_000)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parsed(arguments)
+    try:
+        measured = _measure(options)
+    except Trouble as trouble:
+        print(trouble, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    print(measured)
+    return 0
+
+
+def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description="What the hub carries on this machine. docs/benchmarks.md reads the table.",
+    )
+    add = parser.add_argument
+    add("--json", type=Path, metavar="FILE", help="write every figure here, too")
+    add("--quick", action="store_true", help="under two minutes: SQLite, once, shorter, smaller")
+    add("--engine", action="append", choices=DATABASES, help="only this one (may be repeated)")
+    add("--shape", action="append", choices=[shape.name for shape in SHAPES])
+    add("--kind", action="append", choices=KINDS)
+    add("--repetitions", type=int, help="default: 3, quick: 1")
+    add(
+        "--stored", type=int, help="readings stored already (default: 10,000,000; quick: 1,000,000)"
+    )
+    options = parser.parse_args(arguments)
+    options.lengths = QUICK if options.quick else FULL
+    options.repetitions = options.repetitions or (1 if options.quick else 3)
+    options.stored = options.stored or (1_000_000 if options.quick else 10_000_000)
+    options.engine = options.engine or (["sqlite"] if options.quick else list(DATABASES))
+    options.kind = options.kind or list(KINDS)
+    options.shapes = [s for s in SHAPES if not options.shape or s.name in options.shape]
+    return options
+
+
+def _measure(options: argparse.Namespace) -> str:
+    chosen, measured, began_s = cores(), [], time.monotonic()
+    machine = described(chosen)
+    for repetition in range(options.repetitions):
+        order = options.engine if repetition % 2 == 0 else options.engine[::-1]
+        for engine in order:
+            with DATABASES[engine](options.stored, chosen, _say) as database:
+                measured += _round(options, database, repetition)
+    found = rows(measured, SHAPES, options.engine)
+    plan = {
+        "stored": options.stored,
+        "repetitions": options.repetitions,
+        "quick": options.quick,
+        "seconds": round(time.monotonic() - began_s),
+    }
+    if options.json:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        options.json.write_text(json.dumps(as_json(found, measured, machine, plan), indent=1))
+    return _heading(machine, plan) + "\n\n" + table(found)
+
+
+def _round(options: argparse.Namespace, database: Database, repetition: int) -> list[Run]:
+    """All rows of one engine, once."""
+    timeline, measured = Timeline(time.time()), []
+    wanted = [(shape, kind) for shape in options.shapes for kind in options.kind]
+    for shape, kind in wanted if repetition % 2 == 0 else wanted[::-1]:
+        if shape.twice and kind != "hub":
+            continue  # its rows are those of the row without
+        figures = _one(database, timeline, shape, kind, options.lengths)
+        measured.append(Run(database.name, shape.name, kind, repetition, figures))
+        _say(
+            f"{repetition + 1}/{options.repetitions} {database.title}, {shape.title}, {kind}:"
+            f" {figures.readings_per_s:,.0f} readings/s,"
+            f" {figures.cpu_s_per_million:,.2f} CPU s a million"
+        )
+    return measured
+
+
+def _one(
+    database: Database, timeline: Timeline, shape: Shape, kind: Kind, lengths: Lengths
+) -> Figures:
+    if kind == "usual":
+        return runs.measure_usual(database, shape, lengths)
+    if kind == "hub":
+        return runs.measure_hub(database, timeline, shape, lengths)
+    return runs.measure_bare(database, timeline, shape, lengths)
+
+
+def _heading(machine: dict[str, object], plan: dict[str, object]) -> str:
+    return (
+        f"{machine['processor']}, server on core {machine['server_core']}, client on core"
+        f" {machine['client_core']}; {plan['stored']:,} readings stored before;"
+        f" medians of {plan['repetitions']}; {plan['seconds']} s; commit {machine['commit']}"
+    )
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
