@@ -51,7 +51,7 @@ class Options(BaseSettings):
     # Sealing
     seal_grace_s: float = Field(default=10.0, ge=0)
     seal_slice_readings: int = Field(default=40_000, ge=1)
-    seal_unit_readings: int = Field(default=160_000, ge=1)
+    seal_unit_readings: int = Field(default=400_000, ge=1)
 
     # Relay and dashboards
     relay_interval_s: float = Field(default=1.0, ge=0.1, le=60)

@@ -62,6 +62,7 @@ _SLICE: Final = """
     SELECT series_id, time, value FROM ingest_reading
     WHERE series_id = s.id AND time >= %s AND time < %s OFFSET 0) AS r) AS slice
 """
+_SERIES_AT_FIRST: Final = 100
 _MOST_SERIES: Final = 10_000  # of one slice, however few readings they have
 
 
@@ -79,7 +80,8 @@ class Sealing:
 
     def __init__(self, slice_readings: int) -> None:
         self.slice_readings = slice_readings
-        self._series = 100  # of the next slice; follows what a slice turns out to hold
+        # Of the next slice; follows what a slice turns out to hold.
+        self._series = min(_SERIES_AT_FIRST, slice_readings)
 
     def step(self, db: psycopg.Connection, before_us: int) -> bool:
         """Seal one slice of what is older than `before_us`; True where more is due."""

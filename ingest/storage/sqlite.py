@@ -31,7 +31,8 @@ from ingest.storage import (
     Trouble,
     Watermark,
 )
-from ingest.storage.sqlite_sealing import Sealing, fold
+from ingest.storage.sqlite_rollups import fold_late
+from ingest.storage.sqlite_sealing import Sealing, read_watermark
 
 CHUNK_ROWS: Final = 1_000  # of one statement; three parameters a row, of the 32,766 SQLite takes
 _VALUES: Final = ",".join(["(?,?,?)"] * CHUNK_ROWS)
@@ -52,7 +53,7 @@ class SqliteEngine:
     """See `Engine`. Opens the database at `path`, which migrations have made."""
 
     def __init__(
-        self, path: Path | str, slice_readings: int = 40_000, unit_readings: int = 160_000
+        self, path: Path | str, slice_readings: int = 40_000, unit_readings: int = 400_000
     ) -> None:
         self._path = str(path)
         self._open: sqlite3.Connection | None = None
@@ -118,9 +119,11 @@ class SqliteEngine:
     def insert(self, rows: Rows, late: Rows) -> tuple[list[tuple[int, Any]], list[tuple[int, Any]]]:
         with _told():
             known = self._insert("ingest_recent", rows)
+            if len(known) < len(rows):
+                self._sealing.note(self._db, rows.without({index for index, _ in known}))
             known_late = self._insert("ingest_sealed", late)
             if len(known_late) < len(late):
-                fold(self._db, late.without({index for index, _ in known_late}))
+                fold_late(self._db, late.without({index for index, _ in known_late}))
             return known, known_late
 
     def insert_texts(self, rows: Rows) -> list[tuple[int, Any]]:
@@ -313,16 +316,7 @@ class SqliteEngine:
         if self._open is not None:
             self._open.close()
             self._open = None
-
-
-def read_watermark(db: sqlite3.Connection) -> Watermark:
-    row = db.execute(
-        "SELECT sealing_from, sealing_to, sealing_series, catalogue FROM ingest_linestate"
-        " WHERE id = 1"
-    ).fetchone()
-    if row is None:
-        raise Trouble("the database has no line state: run `manage.py migrate`")
-    return Watermark(*row)
+            self._sealing.forget()
 
 
 @contextmanager

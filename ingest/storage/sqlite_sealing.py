@@ -1,145 +1,85 @@
-"""Moves what is old enough from `ingest_recent` (by time) to `ingest_sealed` (by series), and makes
-or corrects its rollups.
+"""Moves what is old enough from `ingest_recent` (by time) to `ingest_sealed` (by series), and adds
+it to its rollups.
 
-It goes by *units*, a span of time of at most `unit_readings`, and within a unit by *slices* of
-series of at most `slice_readings`, each one transaction that moves the watermark with it: short
-enough that no ack waits long for one, and long enough that a page of a series is written once for
-many readings. A row of `ingest_recent` before the watermark is a leftover; no query sees it, and
-the unit's last step deletes it. Measured in `docs/decisions/sealing.md`.
+    begin a unit ▶ stage it by chunks ▶ seal it by slices ▶ end it ▶ sweep by chunks
+
+A *unit* is a span of time of at most `unit_readings`. It is staged in a temporary table in the
+order of its series, so that a page of a series is written once for many readings, and no slice
+looks for its rows among the others'. A *slice* is some series of the unit, at most
+`slice_readings` (or one series): one transaction that moves its readings, its rollups and the
+watermark together. No step takes long enough for an ack to wait 100 ms for it.
+
+A row of `ingest_recent` before the watermark is a leftover, which no query sees, until it is swept.
+Readings may come to a unit after it was staged: `note` stages them too. Readings may be erased
+from it: the count of such changes (`catalogue`) is looked at within each slice's transaction.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from itertools import chain
 from typing import Final
 
-from ingest.storage import Rows
+from ingest.storage import Rows, Watermark
+from ingest.storage.sqlite_rollups import MINUTE, add_up, make_stage, put
 
-MINUTE_US: Final = 60_000_000
-HOUR_US: Final = 3_600_000_000
-
-_TEMPORARY: Final = """
-CREATE TEMP TABLE IF NOT EXISTS moving (
-    series_id integer NOT NULL, time integer NOT NULL, value real NOT NULL,
-    PRIMARY KEY (series_id, time)) WITHOUT ROWID;
-CREATE TEMP TABLE IF NOT EXISTS folded (
-    series_id integer NOT NULL, start integer NOT NULL, count integer NOT NULL, sum real NOT NULL,
-    min real NOT NULL, max real NOT NULL, first_time integer NOT NULL, last_time integer NOT NULL,
-    first real, last real, PRIMARY KEY (series_id, start)) WITHOUT ROWID;
-DELETE FROM moving;
-DELETE FROM folded;
-"""
-# `%` keeps the sign: times before 1970 need the second one.
-_MINUTE: Final = f"m.time - ((m.time % {MINUTE_US}) + {MINUTE_US}) % {MINUTE_US}"
-_HOUR: Final = f"f.start - ((f.start % {HOUR_US}) + {HOUR_US}) % {HOUR_US}"
-_FOLD_MINUTES: Final = f"""
-INSERT INTO folded (series_id, start, count, sum, min, max, first_time, last_time)
-SELECT m.series_id, {_MINUTE}, count(*), sum(m.value), min(m.value), max(m.value),
-       min(m.time), max(m.time)
-FROM moving m GROUP BY 1, 2
-"""
-_FOLD_ENDS: Final = """
-UPDATE folded SET
-    first = (SELECT value FROM moving m
-             WHERE m.series_id = folded.series_id AND m.time = first_time),
-    last = (SELECT value FROM moving m
-            WHERE m.series_id = folded.series_id AND m.time = last_time)
-"""
-# Additions, never read-modify-write: late readings meet their rollups by the same statement.
-_ADD: Final = """
-ON CONFLICT (series_id, step_s, start) DO UPDATE SET
-    count = count + excluded.count, sum = sum + excluded.sum,
-    min = min(min, excluded.min), max = max(max, excluded.max),
-    first = CASE WHEN excluded.first_time < first_time THEN excluded.first ELSE first END,
-    first_time = min(first_time, excluded.first_time),
-    last = CASE WHEN excluded.last_time > last_time THEN excluded.last ELSE last END,
-    last_time = max(last_time, excluded.last_time)
-"""
-_COLUMNS: Final = (
-    "(series_id, step_s, start, count, sum, min, max, first, first_time, last, last_time)"
-)
-_ADD_MINUTES: Final = f"""
-INSERT INTO ingest_rollup {_COLUMNS}
-SELECT series_id, 60, start, count, sum, min, max, first, first_time, last, last_time
-FROM folded WHERE true {_ADD}
-"""
-_ADD_HOURS: Final = f"""
-INSERT INTO ingest_rollup {_COLUMNS}
-SELECT h.series_id, 3600, h.start, h.count, h.sum, h.min, h.max,
-    (SELECT first FROM folded f WHERE f.series_id = h.series_id AND f.start = h.first_minute),
-    h.first_time,
-    (SELECT last FROM folded f WHERE f.series_id = h.series_id AND f.start = h.last_minute),
-    h.last_time
-FROM (SELECT f.series_id, {_HOUR} AS start, sum(f.count) AS count, sum(f.sum) AS sum,
-             min(f.min) AS min, max(f.max) AS max, min(f.first_time) AS first_time,
-             max(f.last_time) AS last_time, min(f.start) AS first_minute,
-             max(f.start) AS last_minute
-      FROM folded f GROUP BY 1, 2) h
-WHERE true {_ADD}
-"""
-
-
-def fold(db: sqlite3.Connection, rows: Rows) -> None:
-    """Add late rows, stored in this transaction for the first time, to their rollups."""
-    _prepare(db)
-    for start in range(0, len(rows), 1_000):
-        some = rows[start : start + 1_000]
-        values = ",".join(["(?,?,?)"] * len(some))
-        db.execute(
-            f"INSERT INTO moving (time, series_id, value) VALUES {values}",
-            tuple(chain.from_iterable(some)),
-        )
-    _add_up(db)
-
-
-def _prepare(db: sqlite3.Connection) -> None:
-    for statement in _TEMPORARY.split(";"):
-        db.execute(statement)
-
-
-def _add_up(db: sqlite3.Connection) -> None:
-    """`moving` → rollups of a minute → rollups of an hour."""
-    for statement in (_FOLD_MINUTES, _FOLD_ENDS, _ADD_MINUTES, _ADD_HOURS):
-        db.execute(statement)
+_STAGE: Final = "moving"
 
 
 class Sealing:
-    """The steps of sealing, one transaction each, and the plan of the unit in progress."""
+    """The steps of sealing on one connection, and the unit in progress as far as it is staged."""
 
     def __init__(self, slice_readings: int, unit_readings: int) -> None:
         self.slice_readings = slice_readings
         self.unit_readings = unit_readings
-        self._slices: list[int] | None = None  # last series of each slice still to be sealed
+        self._staged: Watermark | None = None  # the unit, as it stood when staging began
+        self._staged_to_us = 0
 
     def step(self, db: sqlite3.Connection, before_us: int) -> bool:
-        """Seal one slice of what is older than `before_us`; True where more is due."""
-        from_us, to_us, series_id = db.execute(
-            "SELECT sealing_from, sealing_to, sealing_series FROM ingest_linestate WHERE id = 1"
-        ).fetchone()
-        if from_us == to_us:
-            return self._begin_unit(db, from_us, before_us)
-        if self._slices is None:  # the unit was begun before a restart
-            self._slices = self._plan(db, from_us, to_us, series_id)
-        if not self._slices:
-            return self._end_unit(db, to_us, before_us)
-        self._seal_slice(db, from_us, to_us, series_id, self._slices[0])
-        del self._slices[0]
+        """Do one step of sealing what is older than `before_us`; True where more is due."""
+        now = read_watermark(db)
+        if now.from_us == now.to_us:
+            return self._sweep(db, now.from_us) or self._begin_unit(db, now.from_us, before_us)
+        if not self._is_staging(now):
+            self._begin_staging(db, now)
+        if self._staged_to_us < now.to_us:
+            self._stage_more(db, now)
+            return True
+        through = self._slice_end(db, now.series_id)
+        if through is None:
+            self._end_unit(db, now)
+        else:
+            self._seal_slice(db, now, through)
         return True
+
+    def note(self, db: sqlite3.Connection, rows: Rows) -> None:
+        """Rows were stored in `ingest_recent`, in the open transaction, for the first time."""
+        unit = self._staged
+        if unit is None or min(rows.times_us) >= unit.to_us:
+            return
+        ahead = {i for i, at_us in enumerate(rows.times_us) if at_us >= unit.to_us}
+        put(db, _STAGE, rows.without(ahead))
+
+    def forget(self) -> None:
+        """The connection is gone, and what was staged with it."""
+        self._staged = None
+
+    def _is_staging(self, now: Watermark) -> bool:
+        unit = self._staged
+        return unit is not None and (unit.from_us, unit.to_us, unit.catalogue) == (
+            now.from_us,
+            now.to_us,
+            now.catalogue,
+        )
 
     def _begin_unit(self, db: sqlite3.Connection, from_us: int, before_us: int) -> bool:
         """Choose the next unit. The watermark's time passes on even where nothing is stored."""
         if before_us <= from_us:
             return False
-        row = db.execute(
-            "SELECT time FROM ingest_recent WHERE time >= ? ORDER BY time LIMIT 1 OFFSET ?",
-            (from_us, self.unit_readings),
-        ).fetchone()
-        to_us = before_us if row is None or row[0] >= before_us else max(row[0], from_us + 1)
+        end_us = _time_after(db, from_us, self.unit_readings)
+        to_us = before_us if end_us is None or end_us >= before_us else end_us
         empty = not db.execute(
             "SELECT 1 FROM ingest_recent WHERE time >= ? AND time < ? LIMIT 1", (from_us, to_us)
         ).fetchone()
-        # Readings may have come between that look and this lock only through this connection.
         with db:
             db.execute("BEGIN IMMEDIATE")
             db.execute(
@@ -147,65 +87,98 @@ class Sealing:
                 " WHERE id = 1",
                 (to_us if empty else from_us, to_us),
             )
-        self._slices = None
-        return not empty
+        return not empty or to_us < before_us
 
-    def _plan(self, db: sqlite3.Connection, from_us: int, to_us: int, series_id: int) -> list[int]:
-        """Cut the unit's series into slices; each is named by its last series."""
-        slices: list[int] = []
-        readings = self.slice_readings
-        for series, count in db.execute(
-            "SELECT series_id, count(*) FROM ingest_recent"
-            " WHERE time >= ? AND time < ? AND series_id > ? GROUP BY 1 ORDER BY 1",
-            (from_us, to_us, series_id),
-        ):
-            if readings + count > self.slice_readings:
-                slices.append(series)
-                readings = count
-            else:
-                slices[-1] = series
-                readings += count
-        return slices
+    def _begin_staging(self, db: sqlite3.Connection, now: Watermark) -> None:
+        make_stage(db, _STAGE)
+        db.execute(f"DELETE FROM {_STAGE}")
+        self._staged = now
+        self._staged_to_us = now.from_us
 
-    def _seal_slice(
-        self, db: sqlite3.Connection, from_us: int, to_us: int, after: int, through: int
-    ) -> None:
-        """Move the readings of series (after, through] and the watermark, in one transaction."""
+    def _stage_more(self, db: sqlite3.Connection, now: Watermark) -> None:
+        """Stage the next chunk, in time's order, of the series that are not sealed."""
+        end_us = _time_after(db, self._staged_to_us, self.slice_readings)
+        end_us = now.to_us if end_us is None else min(end_us, now.to_us)
+        db.execute(
+            f"INSERT OR IGNORE INTO {_STAGE} (series_id, minute, time, value)"
+            f" SELECT series_id, {MINUTE}, time, value FROM ingest_recent"
+            " WHERE time >= ? AND time < ? AND series_id > ? ORDER BY series_id, time",
+            (self._staged_to_us, end_us, now.series_id),
+        )
+        self._staged_to_us = end_us
+
+    def _slice_end(self, db: sqlite3.Connection, after: int) -> int | None:
+        """The last series of the slice that begins after `after`; None where nothing is left."""
+        row = db.execute(
+            f"SELECT max(series_id) FROM (SELECT series_id FROM {_STAGE} WHERE series_id > ?"
+            " ORDER BY series_id, minute, time LIMIT ?)",
+            (after, self.slice_readings),
+        ).fetchone()
+        return None if row is None else row[0]
+
+    def _seal_slice(self, db: sqlite3.Connection, planned: Watermark, through: int) -> None:
+        """Move the readings of the slice's series, and the watermark, in one transaction."""
         with db:
             db.execute("BEGIN IMMEDIATE")
-            _prepare(db)
-            db.execute(
-                "INSERT INTO moving SELECT series_id, time, value FROM ingest_recent"
-                " WHERE time >= ? AND time < ? AND series_id > ? AND series_id <= ?"
-                " ORDER BY series_id, time",
-                (from_us, to_us, after, through),
-            )
+            now = read_watermark(db)
+            if now != planned:  # something was erased meanwhile: stage again
+                return
             db.execute(
                 "INSERT INTO ingest_sealed (series_id, time, value)"
-                " SELECT series_id, time, value FROM moving ORDER BY series_id, time"
+                f" SELECT series_id, time, value FROM {_STAGE}"
+                " WHERE series_id > ? AND series_id <= ? ORDER BY series_id, minute, time",
+                (now.series_id, through),
             )
-            _add_up(db)
+            add_up(db, _STAGE, now.series_id, through)
             db.execute("UPDATE ingest_linestate SET sealing_series = ? WHERE id = 1", (through,))
 
-    def _end_unit(self, db: sqlite3.Connection, to_us: int, before_us: int) -> bool:
-        """The unit is sealed: what is left of it in `ingest_recent` goes.
-
-        A series that came to the unit after it was planned has a number beyond the last slice's.
-        """
+    def _end_unit(self, db: sqlite3.Connection, planned: Watermark) -> None:
+        """Every series of the unit is sealed: the watermark's time passes on to its end."""
         with db:
             db.execute("BEGIN IMMEDIATE")
-            straggler = db.execute(
-                "SELECT 1 FROM ingest_recent r, ingest_linestate s WHERE s.id = 1"
-                " AND r.time >= s.sealing_from AND r.time < s.sealing_to"
-                " AND r.series_id > s.sealing_series LIMIT 1"
-            ).fetchone()
-            if straggler:
-                self._slices = None
-                return True
+            if read_watermark(db) != planned:
+                return
             db.execute(
                 "UPDATE ingest_linestate SET sealing_from = sealing_to, sealing_series = 0"
                 " WHERE id = 1"
             )
-            db.execute("DELETE FROM ingest_recent WHERE time < ?", (to_us,))
-        self._slices = None
-        return to_us < before_us
+        self._staged = None
+        db.execute(f"DELETE FROM {_STAGE}")
+
+    def _sweep(self, db: sqlite3.Connection, before_us: int) -> bool:
+        """Delete a chunk of leftovers, the oldest first; False where there are none."""
+        oldest = db.execute(
+            "SELECT time FROM ingest_recent WHERE time < ? ORDER BY time LIMIT 1", (before_us,)
+        ).fetchone()
+        if oldest is None:
+            return False
+        end_us = _time_after(db, oldest[0], self.slice_readings)
+        with db:
+            db.execute("BEGIN IMMEDIATE")
+            db.execute(
+                "DELETE FROM ingest_recent WHERE time < ?",
+                (before_us if end_us is None else min(end_us, before_us),),
+            )
+        return True
+
+
+def read_watermark(db: sqlite3.Connection) -> Watermark:
+    row = db.execute(
+        "SELECT sealing_from, sealing_to, sealing_series, catalogue FROM ingest_linestate"
+        " WHERE id = 1"
+    ).fetchone()
+    if row is None:
+        raise sqlite3.OperationalError("there is no line state: run `manage.py migrate`")
+    return Watermark(*row)
+
+
+def _time_after(db: sqlite3.Connection, from_us: int, readings: int) -> int | None:
+    """A time with at most `readings` from `from_us` to before it, if more than that are there.
+
+    Where so many have one and the same time, it is the next microsecond.
+    """
+    row = db.execute(
+        "SELECT time FROM ingest_recent WHERE time >= ? ORDER BY time LIMIT 1 OFFSET ?",
+        (from_us, readings),
+    ).fetchone()
+    return None if row is None else max(row[0], from_us + 1)
