@@ -120,6 +120,7 @@ def check(frame: Frame) -> None:
 @settings(deadline=None, max_examples=400)
 @given(messages)
 @example({"ts": 10**400, "t": 1})
+@example({"ts": 1e306, "t": 1})
 @example({"columns": {"t": [10**400, 1.5]}})
 @example({"\ud800": []})
 def test_any_json_becomes_a_frame_that_adds_up(message: object) -> None:
