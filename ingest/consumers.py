@@ -94,7 +94,8 @@ class DeviceConsumer(AsyncConsumer):
                 message = await receive()
             if message["type"] == "websocket.disconnect":
                 return
-            await self._take(message)
+            if not self.line.stopping:
+                await self._take(message)
 
     async def _take(self, message: dict[str, Any]) -> None:
         """One message: to the session, and what comes of it to the writer or back to the device."""
@@ -304,6 +305,8 @@ class FrameEndpoint(AsyncConsumer):
             )
         except Unavailable:
             return self._busy("the hub cannot check tokens now")
+        if self.line.stopping:
+            return self._busy("the hub is ending")
         if not self.line.has_room:
             return self._refusal(
                 429, "busy", "the hub cannot take more now", [(b"retry-after", b"1")]

@@ -62,6 +62,7 @@ class Line:
         self.writer = Writer(open_engine, options, self._cross_over, now_us)
         self.connected = 0
         self.in_flight = 0
+        self.stopping = False  # what comes now is not taken: its sender has it still
         self._plain_connections = plain_connections
         self._plain: dict[int, int] = {}
         self._streams: dict[tuple[int, str], Connection] = {}
@@ -98,6 +99,7 @@ class Line:
 
     async def stop(self, timeout_s: float = 10.0) -> bool:
         """Flush, ack and end; False where readings are left that could not be written."""
+        self.stopping = True
         flushed = await asyncio.to_thread(self.writer.stop, timeout_s)
         await asyncio.sleep(0)  # what the writer delivered last is handled now
         await self.relay.stop()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Final
+from typing import Any, Final, cast
 
+from daphne.http_protocol import WebRequest
 from daphne.server import Server
 from twisted.internet import defer, reactor
 
@@ -18,12 +19,16 @@ HANDSHAKE_TIMEOUT_S: Final = 20
 NEVER: Final = -1  # Daphne closes every socket after a day unless told not to
 # Beyond it Daphne closes with 1009; up to it the hub answers by name.
 MESSAGE_MAX_BYTES: Final = 4 * 1024 * 1024
+# For the last acks to leave this machine: milliseconds, but for a device that does not read.
+LAST_WORDS_S: Final = 1.0
+LOOK_S: Final = 0.01
 
 
 class HubServer(Server):
-    """Daphne, that remembers whether it could listen."""
+    """Daphne, that remembers whether it could listen, and that stops the hub before it ends."""
 
     failed = False
+    port: Any = None
 
     def listen_error(self, failure: object) -> None:
         self.failed = True
@@ -31,11 +36,42 @@ class HubServer(Server):
 
     def listen_success(self, port: object) -> None:
         super().listen_success(port)
+        self.port = port
         # By default a socket that breaks the rules of WebSocket is dropped: its device would see a
         # lost connection, to be tried again at once, where 1002, 1007 and 1009 tell it not to.
         self.ws_factory.setProtocolOptions(failByDrop=False)
         for host, number in self.listening_addresses:
             logger.info("the hub listens on %s:%s", host, number)
+
+    def kill_all_applications(self) -> defer.Deferred[None]:
+        """Called by Daphne when it is told to end, which waits for what is returned."""
+        return defer.Deferred.fromFuture(asyncio.ensure_future(self._end()))
+
+    async def _end(self) -> None:
+        logger.info("stopping: what is taken is committed and acked first")
+        if self.port is not None:
+            self.port.stopListening()
+        if not await hub.stop():
+            logger.error("stopped with readings that could not be committed; they were not acked")
+        for _ in range(round(LAST_WORDS_S / LOOK_S)):
+            await asyncio.sleep(LOOK_S)
+            if not self._answers() and not cast(Any, reactor).getWriters():
+                break
+        # A connection that is not yet a socket or a request has no application; Daphne's own way
+        # to do this would trip over it.
+        found = [c.get("application_instance") for c in self.connections.values()]
+        running = [application_instance for application_instance in found if application_instance]
+        for application_instance in running:
+            application_instance.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+    def _answers(self) -> bool:
+        """Whether an HTTP request is still to be answered."""
+        return any(
+            isinstance(protocol, WebRequest) and not application_instance.done()
+            for protocol, connection in self.connections.items()
+            if (application_instance := connection.get("application_instance")) is not None
+        )
 
 
 def serve(host: str, port: int) -> bool:
@@ -50,16 +86,5 @@ def serve(host: str, port: int) -> bool:
         server_name="weir",
     )
     reactor.callWhenRunning(hub.start)
-    reactor.addSystemEventTrigger("before", "shutdown", _stop)
     server.run()
     return not server.failed
-
-
-def _stop() -> defer.Deferred[None]:
-    return defer.Deferred.fromFuture(asyncio.ensure_future(_stopped()))
-
-
-async def _stopped() -> None:
-    logger.info("stopping: what is taken is committed and acked first")
-    if not await hub.stop():
-        logger.error("stopped with readings that could not be committed; they were not acked")
