@@ -145,12 +145,11 @@ class DeviceConsumer(AsyncConsumer):
 
     async def _open_stream(self, bearer: Bearer, hello: Hello) -> bool:
         assert hello.stream is not None
-        self.line.enter_stream(bearer.device_id, hello.stream, self)
         answer = await self.line.open_stream(StreamRequest(None, bearer.device_id, hello))
         if isinstance(answer, Opened):
             self._streamed = answer
+            self.line.enter_stream(bearer.device_id, hello.stream, self)
             return True
-        self.line.leave_stream(bearer.device_id, hello.stream, self)
         if isinstance(answer, StreamReused):
             self.session.fail(
                 4400,
