@@ -1,0 +1,254 @@
+"""`docs/protocol.md` cannot lie: its conversations are held with a hub, its lists with the code."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import pytest
+from channels.testing import HttpCommunicator, WebsocketCommunicator
+from django.core.management import call_command
+from pytest_django.plugin import DjangoDbBlocker
+
+from devices import tokens
+from devices.models import Device
+from ingest.consumers import DeviceConsumer, FrameEndpoint
+from ingest.gate import Gate
+from ingest.line import Line
+from ingest.models import Reading
+from ingest.reading import Code
+from ingest.relay import Relay
+from ingest.session import Limits
+from ingest.storage.sqlite import SqliteEngine
+from ingest.writer import WriterOptions
+from tests.integration.engine import default_database
+from tests.integration.hub_messages import HUB_MESSAGE
+from tests.unit.ingest.frames import decoded
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "protocol.md").read_text()
+TOKEN = "weir_…"  # stands for the token, on the page
+
+BLOCKS = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+CONVERSATIONS = [block for kind, block in BLOCKS.findall(PAGE) if kind == "conversation"]
+REQUESTS = [block for kind, block in BLOCKS.findall(PAGE) if kind == "http"]
+
+
+@pytest.fixture
+def database(sqlite_url: str, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
+    """The path of a migrated database that the hub's threads see, too."""
+    with django_db_blocker.unblock(), default_database(sqlite_url):
+        call_command("migrate", verbosity=0)
+        yield sqlite_url.removeprefix("sqlite:///")
+
+
+@pytest.fixture
+def token(database: str) -> str:
+    return tokens.issue(Device.objects.create(uid="porch"))[1]
+
+
+@pytest.fixture
+async def line(database: str) -> AsyncIterator[Line]:
+    line = Line(
+        lambda: SqliteEngine(database),
+        WriterOptions(flush_interval_s=0.001),
+        Limits(),
+        Gate(interval_s=60),
+        Relay(None, "hub", 60, lambda: 0),
+    )
+    line.start()
+    yield line
+    assert await line.stop()
+
+
+@dataclass
+class Talk:
+    """A device that follows the page, on one connection after the other."""
+
+    line: Line
+    token: str
+    socket: WebsocketCommunicator | None = None
+
+    async def follow(self, conversation: str) -> None:
+        lines = conversation.splitlines()
+        if not lines[0].startswith("→ (connects"):
+            await self._connect(self.token)
+        for said in lines:
+            side, text = said[0], said[2:]
+            assert side in "→←", said
+            await (self._say(text) if side == "→" else self._hear(text))
+        await self.leave()
+
+    async def _connect(self, token: str | None) -> None:
+        await self.leave()
+        headers = [(b"authorization", f"Bearer {token}".encode())] if token else []
+        application = DeviceConsumer.as_asgi(line=self.line)
+        self.socket = WebsocketCommunicator(application, "/ws/ingest/", headers, ["weir.v1"])
+        assert await self.socket.connect(timeout=10) == (True, "weir.v1")
+
+    async def leave(self) -> None:
+        if self.socket is not None:
+            await self.socket.disconnect(timeout=10)
+            self.socket = None
+
+    async def _say(self, text: str) -> None:
+        if text == "(connects)":
+            await self._connect(self.token)
+        elif text == "(connects without a token)":
+            await self._connect(None)
+        elif text == "(sends a binary message)":
+            assert self.socket
+            await self.socket.send_to(bytes_data=b"\x00")
+        else:
+            assert self.socket
+            await self.socket.send_to(text_data=text.replace(TOKEN, self.token))
+
+    async def _hear(self, text: str) -> None:
+        assert self.socket
+        if closing := re.fullmatch(r"\(closes (\d{4})\)", text):
+            closed = await self.socket.receive_output(timeout=10)
+            assert closed == {"type": "websocket.close", "code": int(closing[1])}
+            self.socket = None
+            return
+        expected = json.loads(text)
+        said = await self._next()
+        while said["type"] == "ack" and said["seq"] < expected["seq"]:
+            said = joined(said, await self._next())
+        assert alike(said, expected), f"{json.dumps(said)}\n is not what the page says:\n{text}"
+
+    async def _next(self) -> dict[str, Any]:
+        assert self.socket
+        message: dict[str, Any] = json.loads(await self.socket.receive_from(timeout=10))
+        HUB_MESSAGE.validate_python(message)
+        return message
+
+
+def joined(ack: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:
+    """Two acks as the one they could have been: how frames fall into batches is the hub's."""
+    assert later["type"] == "ack"
+    counts = {key: ack[key] + later[key] for key in ("stored", "duplicate", "rejected")}
+    errors = ack.get("errors", []) + later.get("errors", [])
+    return later | counts | ({"errors": errors} if errors else {})
+
+
+def alike(said: Any, expected: Any, key: str = "") -> bool:
+    """The same but for what is different each time, and for a text that goes on."""
+    if key in {"session", "time"}:
+        return type(said) is type(expected)
+    if isinstance(expected, dict) and isinstance(said, dict):
+        return said.keys() == expected.keys() and all(
+            alike(said[k], expected[k], k) for k in expected
+        )
+    if isinstance(expected, list) and isinstance(said, list):
+        return len(said) == len(expected) and all(map(alike, said, expected))
+    if isinstance(expected, str) and expected.endswith("…"):
+        return isinstance(said, str) and said.startswith(expected[:-1])
+    return bool(said == expected)
+
+
+async def test_every_conversation_on_the_page_goes_as_it_says(line: Line, token: str) -> None:
+    """One device holds them all, in the page's order: later ones build on the earlier."""
+    assert len(CONVERSATIONS) > 10
+    talk = Talk(line, token)
+    for conversation in CONVERSATIONS:
+        await talk.follow(conversation)
+
+
+async def test_every_request_on_the_page_is_answered_as_it_says(line: Line, token: str) -> None:
+    assert len(REQUESTS) >= 4
+    for request, answer in zip(REQUESTS[::2], REQUESTS[1::2], strict=True):
+        head, body = request.replace(TOKEN, token).split("\n\n")
+        [start, *lines] = head.splitlines()
+        pairs = [line.split(": ") for line in lines]
+        headers = [(name.lower().encode(), value.encode()) for name, value in pairs]
+        method, path, _ = start.split()
+        endpoint = HttpCommunicator(
+            FrameEndpoint.as_asgi(line=line), method, path, body.strip().encode(), headers
+        )
+        got = await endpoint.get_response(timeout=10)
+        status, expected_headers, expected = parsed_answer(answer)
+        assert got["status"] == status
+        assert alike(json.loads(got["body"]), expected), got["body"]
+        told = {name.decode().lower(): value.decode() for name, value in got["headers"]}
+        assert expected_headers.items() <= told.items()
+        HUB_MESSAGE.validate_python(json.loads(got["body"]))
+
+
+def parsed_answer(answer: str) -> tuple[int, dict[str, str], Any]:
+    head, body = answer.split("\n\n")
+    [start, *lines] = head.splitlines()
+    status = HTTPStatus(int(start.split()[1]))
+    assert start == f"HTTP/1.1 {status.value} {status.phrase}"
+    headers = dict(line.split(": ") for line in lines)
+    return status.value, {name.lower(): value for name, value in headers.items()}, json.loads(body)
+
+
+async def test_a_message_that_is_sent_twice_is_stored_once(line: Line, token: str) -> None:
+    """The page's whole promise in one line, on what the page itself sends."""
+    talk = Talk(line, token)
+    await talk.follow(CONVERSATIONS[1])
+    stored = await Reading.objects.acount()
+    again = CONVERSATIONS[1].replace('"stored": 4, "duplicate": 0', '"stored": 0, "duplicate": 4')
+    await talk.follow(again)
+    assert await Reading.objects.acount() == stored > 0
+
+
+def table(heading: str) -> list[list[str]]:
+    """The rows of the first table under a heading."""
+    section = PAGE.split(f"\n{heading}\n", 1)[1]
+    rows = re.findall(r"^\|(.+)\|$", section.split("\n#", 1)[0], re.MULTILINE)
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", row)] for row in rows[2:]]
+
+
+REASONS = {row[0].strip("`"): row for row in table("### Every reason to refuse a reading")}
+# These need more than one frame, or a very long one, to show.
+SHOWN_ELSEWHERE = {"text_too_long", "kind_mismatch", "conflict", "unstorable"}
+
+
+def test_the_page_lists_every_reason_to_refuse_a_reading() -> None:
+    assert set(REASONS) == set(Code)
+
+
+def test_each_reason_has_an_example_but_those_that_need_more_than_a_frame() -> None:
+    assert {code for code, row in REASONS.items() if not row[2]} == SHOWN_ELSEWHERE
+
+
+@pytest.mark.parametrize("code", sorted(set(REASONS) - SHOWN_ELSEWHERE))
+def test_the_example_of_a_reason_is_refused_for_it(code: str) -> None:
+    [refusal] = decoded(REASONS[code][2].strip("`")).refusals
+    assert refusal.code == code
+
+
+def test_the_page_lists_every_error_that_a_connection_can_end_with() -> None:
+    """As the source names them, side by side with their close code."""
+    source = "".join(
+        (ROOT / file).read_text()
+        for file in ("ingest/session.py", "ingest/consumers.py", "devices/tokens.py")
+    )
+    closes = set(re.findall(r'\b(4\d{3}),\s*"(\w+)"', source))
+    closes |= {(close, code) for code, close in re.findall(r'"(\w+)", (4\d{3})\b', source)}
+    listed = {(row[0], row[1].strip("`")) for row in table("## Errors and close codes")}
+    assert listed == closes
+
+
+def test_the_limits_on_the_page_are_the_hubs() -> None:
+    welcomes = [
+        message
+        for conversation in CONVERSATIONS
+        for message in re.findall(r"^← (\{.*welcome.*)$", conversation, re.MULTILINE)
+    ]
+    assert welcomes
+    assert all(json.loads(message)["limits"] == Limits().announced() for message in welcomes)
+
+
+def test_every_word_of_the_contents_leads_somewhere() -> None:
+    anchors = {
+        re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-")
+        for heading in re.findall(r"^#+ (.+)$", PAGE, re.MULTILINE)
+    }
+    assert set(re.findall(r"\]\(#([\w-]+)\)", PAGE)) <= anchors
