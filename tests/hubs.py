@@ -110,6 +110,15 @@ class Store:
     def readings(self) -> int:
         return self.number("SELECT count(*) FROM ingest_reading")
 
+    def values_of(self, uid: str) -> list[float]:
+        """All numbers that a device has stored, in their order."""
+        rows = self.rows(
+            "SELECT r.value FROM ingest_reading r JOIN devices_series s ON s.id = r.series_id"
+            " WHERE s.device_id = %s ORDER BY r.value",
+            self.device_id(uid),
+        )
+        return [value for (value,) in rows]
+
     def add_device(self, uid: str, *, enabled: bool = True, **token: datetime) -> str:
         """A new device, or a new token of one that is there; `token` sets the token's times."""
         now = datetime.now(UTC)

@@ -17,6 +17,13 @@ PATIENCE_S = 20.0
 """For one answer: milliseconds on an idle machine."""
 
 
+REPLACED = {
+    "type": "error",
+    "code": "replaced",
+    "message": "another connection has taken this stream over",
+}
+
+
 class Device:
     """One connection. What is said may be a message, or the text or bytes of one."""
 
@@ -58,6 +65,13 @@ class Device:
             if heard["seq"] >= seq:
                 return counts
 
+    async def hear_ack_of(self, seq: int) -> int:
+        """Wait for the ack of frame `seq`; the last frame acked, which may be a later one."""
+        acked = 0
+        while acked < seq:
+            acked = (await self.hear())["seq"]
+        return acked
+
     async def hear_last_word(self) -> tuple[dict[str, Any], int]:
         """The last message before the hub closes, the others left out, and its close code."""
         last: dict[str, Any] = {}
@@ -89,6 +103,12 @@ async def device(
         proxy=None,
     ) as connection:
         yield Device(connection)
+
+
+async def once_more(url: str, token: str, stream: str, first: int) -> dict[str, Any]:
+    """What a device is told that comes back to its stream, holding nothing."""
+    async with device(url, token) as back:
+        return await back.hello(stream, first)
 
 
 def sample(n: int, **values: Any) -> dict[str, Any]:
