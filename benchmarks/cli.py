@@ -23,8 +23,8 @@ from benchmarks.runs import Lengths
 from benchmarks.shapes import SHAPES, Shape
 from benchmarks.timeline import Timeline
 
-FULL: Final = Lengths(usual_s=4, closed_s=10, open_s=6, bare_readings=1_000_000)
-QUICK: Final = Lengths(usual_s=2, closed_s=4, open_s=2, bare_readings=300_000)
+FULL: Final = Lengths(usual_s=4, closed_s=10, open_s=6, bare_readings=2_000_000)
+QUICK: Final = Lengths(usual_s=2, closed_s=4, open_s=2, bare_readings=600_000)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -32,6 +32,8 @@ class Order:
     duration_s: float
     behind_s: float
     """How far the devices' clocks are behind: it decides when the hub's minute closes."""
+    begin_at_s: float = 0.0
+    """Not before this Unix time is the first frame sent; by then everybody is connected."""
     rate: float | None = None
     """Frames a second and device; None: as fast as the window allows."""
     usual: bool = False
@@ -88,9 +90,13 @@ def main(order: Order) -> None:
     )
     options = Options(order.url, ledger=None, wait_s=30, drain_s=120, quiet=True)
 
+    async def produce(fleet: Fleet) -> None:
+        await asyncio.sleep(max(0.0, order.begin_at_s - time.time()))
+        await run.produce(fleet, plan)
+
     async def send() -> None:
         fleet = _Marked(options, crew)
-        report = await fleet.run(lambda fleet: run.produce(fleet, plan))
+        report = await fleet.run(produce)
         _say(result=report.result, client_busy=round(fleet.busy, 3), complete=report.complete)
 
     asyncio.run(send())

@@ -22,8 +22,9 @@ from benchmarks.shapes import Shape
 from benchmarks.timeline import Timeline
 from benchmarks.usage import Usage, busy_s, peak_bytes, used
 
-STARTUP_S: Final = 6.0
-"""From the choice of a run's place in time to its first frame, roughly."""
+STARTUP_S: Final = 4.0
+DEVICES_CONNECTED_PER_S: Final = 300
+"""From the choice of a run's place in time to its first frame, with some to spare."""
 
 GRACE_S: Final = 1.5
 """Of sealing, beyond the clocks' being behind: what is in flight longer than that is late."""
@@ -61,7 +62,7 @@ class Sent:
 
 def measure_usual(database: Database, shape: Shape, lengths: Lengths) -> Figures:
     """(a) The usual consumer; a group of one open dashboard is sent each message."""
-    with servers.usual(database) as server, _dashboard(database, server, login=False):
+    with servers.usual(database) as server, dashboard(database, server, login=False):
         order = Order(
             server.url, str(database.tokens), shape.name, lengths.usual_s, 0.0, usual=True
         )
@@ -111,20 +112,29 @@ def measure_bare(database: Database, timeline: Timeline, shape: Shape, lengths: 
     )
 
 
+def appointment(timeline: Timeline, shape: Shape, duration_s: float) -> tuple[float, float]:
+    """When a hub's run begins, and how far its clocks are behind: sealing begins in its middle."""
+    startup_s = STARTUP_S + shape.devices / DEVICES_CONNECTED_PER_S
+    behind_s = timeline.behind_s(time.time(), startup_s + duration_s / 2 - GRACE_S)
+    return time.time() + startup_s, behind_s
+
+
 def _hub_run(
     database: Database, timeline: Timeline, shape: Shape, duration_s: float, rate: float | None
 ) -> tuple[Sent, dict[str, float], int]:
     """A hub's life of one run: started, sent to, stopped, and what it had not sealed yet sealed."""
-    behind_s = timeline.behind_s(_now_s(), STARTUP_S + duration_s / 2)
     database.checkpoint()
+    begin_at_s, behind_s = appointment(timeline, shape, duration_s)
     with servers.hub(database, grace_s=behind_s + GRACE_S) as server:
-        with _dashboard(database, server, login=True):
-            order = Order(server.url, str(database.tokens), shape.name, duration_s, behind_s, rate)
+        with dashboard(database, server, login=True):
+            order = Order(
+                server.url, str(database.tokens), shape.name, duration_s, behind_s, begin_at_s, rate
+            )
             sent = _send(database, server, order)
         peak = peak_bytes(server.pid)
     if sent.result["rejected"] or sent.result["reconnects"]:
         raise Trouble(f"The hub refused or cut what it should take: {sent.result}")
-    until_s = _now_s() - behind_s
+    until_s = time.time() - behind_s
     before = used(*database.roots)
     sealed = _program(database, "sealing", str(round(until_s * 1e6)))
     sealed["cpu_s"] += (used(*database.roots) - before).cpu_s
@@ -153,9 +163,9 @@ def _send(database: Database, server: Server, order: Order) -> Sent:
         for line in client.stdout:
             said = json.loads(line)
             if said.get("now") == "begun":
-                began = used(*roots), busy_s(core), _now_s()
+                began = used(*roots), busy_s(core), time.time()
             elif said.get("now") == "settled":
-                settled = used(*roots), busy_s(core), _now_s()
+                settled = used(*roots), busy_s(core), time.time()
         complaint = client.stderr.read()
     if not said.get("complete"):
         raise Trouble(f"The client did not finish: {said}\n{complaint}\n{server.said()}")
@@ -190,7 +200,7 @@ def _program(database: Database, name: str, *arguments: str) -> dict[str, float]
 
 
 @contextmanager
-def _dashboard(database: Database, server: Server, *, login: bool) -> Iterator[None]:
+def dashboard(database: Database, server: Server, *, login: bool) -> Iterator[None]:
     """One dashboard, open until the end. Trouble where it was not."""
     command = [sys.executable, "-m", "benchmarks.dashboard", str(server.port)]
     with subprocess.Popen(
@@ -212,7 +222,3 @@ def _dashboard(database: Database, server: Server, *, login: bool) -> Iterator[N
             messages = dashboard.stdout.readline().strip()
     if not messages.isdecimal() or int(messages) < 1:
         raise Trouble(f"The dashboard saw nothing: {messages}")
-
-
-def _now_s() -> float:
-    return time.time()
