@@ -122,7 +122,9 @@ class Board:
         """Merge what the database knew at `read_at_ms`."""
         self._present.prime(known, read_at_ms)
         self.primed = True
-        self._news.set()
+        # Without a change no update: one out of turn would put the next summary off.
+        if self._present.has_changes:
+            self._news.set()
 
     def devices(self) -> list[DevicePresent]:
         """The fleet now, for a page's first paint; from any thread."""

@@ -95,6 +95,10 @@ class Present:
             self._count(device, counts_of_hub, summary["counts"])
             self._touch(uid)
 
+    @property
+    def has_changes(self) -> bool:
+        return bool(self._changed or self._removed)
+
     def take_changes(self) -> tuple[frozenset[str], frozenset[str]]:
         """The devices changed and those removed since the last call."""
         changed, removed = frozenset(self._changed), frozenset(self._removed)

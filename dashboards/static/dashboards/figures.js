@@ -5,7 +5,7 @@ import { setText } from "./draw.js";
 import { Rate } from "./rates.js";
 import { rateText } from "./wording.js";
 
-const RATE_WINDOW_MS = 5_000;
+const RATE_WINDOW_MS = 10_000;
 const FLOW_POINTS_MIN = 30;
 const FLOW_POINTS = 180;
 const part = (id) => document.getElementById(id);

@@ -137,7 +137,7 @@ async def test_a_started_board_shows_what_the_database_knows(board: Board) -> No
 
 async def test_an_update_holds_only_who_changed(board: Board, layer: Layer) -> None:
     viewer = board.open()
-    await eventually(lambda: not board._present._changed)
+    await eventually(lambda: not board._present.has_changes)
     await woken(viewer)
     board.snapshot(viewer)
     await layer.publish(summary("roof"))
