@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ingest import wire
@@ -26,6 +26,9 @@ from tests.unit.ingest.frames import FUTURE_MS, NOW_MS, NOW_US, adds_up
 from tests.unit.ingest.speech import hello, opened
 
 BOUNDS = Bounds(NOW_US + FUTURE_MS * 1_000, readings=12)
+
+# How fast examples are drawn is the machine's affair.
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 texts = st.text(st.characters() | st.sampled_from("\0\ud800\udfff\x7f"), max_size=4)
 numbers = (
@@ -117,7 +120,7 @@ def check(frame: Frame) -> None:
         assert sum(e.get("count", 1) for e in entries) == sum(r.count for r in frame.refusals)
 
 
-@settings(deadline=None, max_examples=400)
+@settings(unhurried, max_examples=400)
 @given(messages)
 @example({"ts": 10**400, "t": 1})
 @example({"ts": 1e306, "t": 1})
@@ -132,7 +135,7 @@ def test_any_json_becomes_a_frame_that_adds_up(message: object) -> None:
     check(wire.decode(parsed, NOW_US, BOUNDS))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(unhurried, max_examples=300)
 @given(mangled())
 def test_any_text_becomes_a_frame_that_adds_up_or_cannot_be_read(text: str) -> None:
     try:
@@ -142,7 +145,7 @@ def test_any_text_becomes_a_frame_that_adds_up_or_cannot_be_read(text: str) -> N
     check(wire.decode(parsed, NOW_US, BOUNDS))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(unhurried, max_examples=200)
 @given(st.booleans(), st.lists(mangled() | messages.map(json.dumps), max_size=6))
 def test_any_texts_are_answered_or_close_the_connection(is_reliable: bool, said: list[str]) -> None:
     session = Session(Limits(in_flight=2), authenticated=True)

@@ -10,7 +10,7 @@ import json
 from collections import deque
 from typing import Any
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -210,5 +210,10 @@ class Histories(RuleBasedStateMachine):
         self.each_frame_is_committed_once_and_in_order()
 
 
-Histories.TestCase.settings = settings(deadline=None, max_examples=200, stateful_step_count=50)
+Histories.TestCase.settings = settings(
+    deadline=None,
+    max_examples=200,
+    stateful_step_count=50,
+    suppress_health_check=[HealthCheck.too_slow],  # how fast it goes is the machine's affair
+)
 TestHistories = Histories.TestCase
