@@ -1,6 +1,6 @@
 # One line each: the work is in scripts/. `make run` is where to start.
 .DEFAULT_GOAL := run
-.PHONY: run serve test lint format bench lock install clean
+.PHONY: run serve test lint format bench lock install clean help
 
 run:     ; @scripts/run             # the hub, a demo fleet and its simulated readings
 serve:   ; @scripts/serve           # the hub alone
@@ -10,4 +10,5 @@ format:  ; @scripts/format          # ruff, in place
 bench:   ; @scripts/bench           # what the hub carries on this machine
 lock:    ; @scripts/lock            # newer dependencies
 install: ; @scripts/install dev     # what all of the above need, and nothing else
+help:    ; @grep -E '^[a-gi-z][a-z]*:' Makefile | sed 's/: *;[^#]*# */\t/' | expand -t 10
 clean:   ; @scripts/clean           # all that was made, but not what was stored (var/)

@@ -270,7 +270,7 @@ class FrameEndpoint(AsyncConsumer):
             body = (
                 '{"type":"error","code":"bug","message":"the hub made a mistake; it is in its log"}'
             )
-        encoded = body.encode()
+        encoded = f"{body}\n".encode()  # a shell's prompt goes on its own line
         headers += [
             (b"content-type", b"application/json"),
             (b"content-length", b"%d" % len(encoded)),

@@ -13,10 +13,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
+from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import connection as default_connection
 from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+
+from project.options import unknown_variables
 
 # RETURNING came with 3.35 (March 2021), the newest that the line needs.
 _OLDEST_SQLITE = (3, 35, 0)
@@ -62,6 +65,14 @@ def claim_database() -> TextIO | None:
     file.write(f"{os.getpid()}\n")
     file.flush()
     return file
+
+
+@register()
+def check_variables(**kwargs: Any) -> list[CheckMessage]:
+    return [
+        checks.Warning(f"{name} is set, but it is no setting of Weir.", id="weir.W001")
+        for name in unknown_variables()
+    ]
 
 
 @register(Tags.database)

@@ -91,7 +91,7 @@ class Hub:
 
     async def _start(self) -> None:
         sys.setswitchinterval(SWITCH_INTERVAL_S)
-        # What start-up made stays; and a batch's short-lived lists are no reason to look for cycles.
+        # What start-up made stays, and a batch's short-lived lists make no cycles.
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
         self.line.start()

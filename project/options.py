@@ -6,13 +6,22 @@ A value that cannot be used is refused here, by name, before anything opens.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
+from zoneinfo import available_timezones
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+# Beyond it Daphne closes with 1009 and no word; up to it the hub answers by name.
+FRAME_MOST_BYTES = 4 * 1024 * 1024
+SECRET_SHORTEST_CHARACTERS = 50  # what Django warns below
+_DATABASES = {"", "sqlite", "postgres", "postgresql"}
+_LAYERS = {"", "redis", "rediss", "unix"}
+_TESTS = "WEIR_TEST_"  # variables of the test suite, not of the hub
 
 
 class Options(BaseSettings):
@@ -33,7 +42,7 @@ class Options(BaseSettings):
     time_zone: str = "UTC"
 
     # The device protocol
-    frame_max_bytes: int = Field(default=262_144, ge=1_024, le=16_777_216)
+    frame_max_bytes: int = Field(default=262_144, ge=1_024, le=FRAME_MOST_BYTES)
     frame_max_readings: int = Field(default=10_000, ge=1)
     in_flight: int = Field(default=32, ge=1, le=1_024)
     future_s: int = Field(default=600, ge=0)
@@ -66,3 +75,48 @@ class Options(BaseSettings):
         if isinstance(value, str):
             return [part.strip() for part in value.split(",") if part.strip()]
         return value
+
+    @field_validator("database_url")
+    @classmethod
+    def names_a_database(cls, value: str) -> str:
+        if urlsplit(value).scheme not in _DATABASES:
+            raise ValueError(
+                "Weir runs on sqlite:///PATH and on postgres://USER:PASSWORD@HOST/NAME"
+            )
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def names_a_redis(cls, value: str) -> str:
+        if value and urlsplit(value).scheme not in _LAYERS - {""}:
+            raise ValueError("should be redis://HOST:PORT/NUMBER, rediss:// or unix://")
+        return value
+
+    @field_validator("time_zone")
+    @classmethod
+    def names_a_zone(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError("should be a zone such as Europe/Berlin, or UTC")
+        return value
+
+    @field_validator("secret_key")
+    @classmethod
+    def is_long_enough(cls, value: str) -> str:
+        if value and len(value) < SECRET_SHORTEST_CHARACTERS:
+            raise ValueError(f"should have at least {SECRET_SHORTEST_CHARACTERS} characters")
+        return value
+
+
+def variable(name: str) -> str:
+    """The environment variable of an option."""
+    return name.upper() if name in {"database_url", "redis_url"} else f"WEIR_{name.upper()}"
+
+
+def unknown_variables() -> list[str]:
+    """`WEIR_*` variables that are set and mean nothing: misspelt, most likely."""
+    known = {variable(name) for name in Options.model_fields}
+    return sorted(
+        name
+        for name in os.environ
+        if name.startswith("WEIR_") and name not in known and not name.startswith(_TESTS)
+    )

@@ -11,14 +11,13 @@ from daphne.server import Server
 from twisted.internet import defer, reactor
 
 from project.asgi import application, hub
+from project.options import FRAME_MOST_BYTES
 
 logger = logging.getLogger(__name__)
 
 # A crowd that comes back at once waits its turn; Daphne's five seconds would cut it off.
 HANDSHAKE_TIMEOUT_S: Final = 20
 NEVER: Final = -1  # Daphne closes every socket after a day unless told not to
-# Beyond it Daphne closes with 1009; up to it the hub answers by name.
-MESSAGE_MAX_BYTES: Final = 4 * 1024 * 1024
 # For the last acks to leave this machine: milliseconds, but for a device that does not read.
 LAST_WORDS_S: Final = 1.0
 LOOK_S: Final = 0.01
@@ -81,8 +80,8 @@ def serve(host: str, port: int) -> bool:
         endpoints=[f"tcp:port={port}:interface={host.replace(':', chr(92) + ':')}"],
         websocket_timeout=NEVER,
         websocket_handshake_timeout=HANDSHAKE_TIMEOUT_S,
-        websocket_max_message_size=MESSAGE_MAX_BYTES,
-        websocket_max_frame_size=MESSAGE_MAX_BYTES,
+        websocket_max_message_size=FRAME_MOST_BYTES,
+        websocket_max_frame_size=FRAME_MOST_BYTES,
         server_name="weir",
     )
     reactor.callWhenRunning(hub.start)

@@ -6,16 +6,17 @@ import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 from pydantic import ValidationError
 
-from project.options import BASE_DIR, Options
+from project.options import BASE_DIR, Options, variable
 from project.secret import kept_secret_key
 
 try:
     OPTIONS = Options()
 except ValidationError as error:
     first = error.errors()[0]
-    name = "_".join(str(part) for part in first["loc"]).upper()
-    name = name if name in {"DATABASE_URL", "REDIS_URL"} else f"WEIR_{name}"
-    raise ImproperlyConfigured(f"{name}: {first['msg']} (it is {first['input']!r})") from None
+    name = variable(str(first["loc"][0]).removeprefix("WEIR_").lower())
+    said = str(first["msg"]).removeprefix("Value error, ")
+    shown = "" if "secret" in name.lower() or "url" in name.lower() else f", not {first['input']!r}"
+    raise ImproperlyConfigured(f"{name}: {said}{shown}.") from None
 
 SECRET_KEY = OPTIONS.secret_key or kept_secret_key(OPTIONS.data_dir / "secret_key")
 DEBUG = OPTIONS.debug
@@ -120,7 +121,14 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
     "root": {"handlers": ["console"], "level": "INFO"},
-    "loggers": {"daphne": {"level": "WARNING"}},
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "plain"},
+        "nowhere": {"class": "logging.NullHandler"},
+    },
+    "loggers": {
+        "daphne": {"level": "WARNING"},
+        # Answered with 400; a scanner's forged Host is no news, and each was a traceback.
+        "django.security.DisallowedHost": {"handlers": ["nowhere"], "propagate": False},
+    },
 }

@@ -93,6 +93,7 @@ class Command(BaseCommand):
             lines += [f"Login: {login.NAME}, password {password} (shown only now)"]
         else:
             lines += [f"Login: {login.NAME} exists; its password was shown when it was made."]
+            lines += [f"  {sys.executable} manage.py changepassword {login.NAME}  # for a new one"]
         if tokens is not None and added:
             lines += [f"Demo fleet: {', '.join(added)}", f"Their tokens: {tokens}"]
         elif tokens is not None:

@@ -9,6 +9,7 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from project.checks import DatabaseClaimed, claim_database, start_problems
+from project.options import unknown_variables
 from project.server import serve
 
 
@@ -34,6 +35,8 @@ class Command(BaseCommand):
             raise CommandError(" ".join(problems))
         if behind:
             raise CommandError("The database is not up to date: run `manage.py migrate` first.")
+        for name in unknown_variables():
+            self.stderr.write(f"{name} is set, but it is no setting of Weir.")
         connection.close()
         served = serve(host, port)
         if claim is not None:
