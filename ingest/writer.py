@@ -183,7 +183,7 @@ class Writer:
             answers: Sequence[StreamAnswer | None] = engine.open_streams(
                 [waiting.request for waiting in hellos], self.options.streams, self._now_us()
             )
-            self.in_trouble = None
+            self._recovered()
         except (Trouble, Poison) as error:
             self._meet(error)
             answers = [None] * len(hellos)
@@ -212,25 +212,34 @@ class Writer:
         """
         parts = [batch]
         while parts:
-            part = parts.pop(0)
-            started = time.perf_counter()
             try:
-                outcome = self._write(transactions, part)
+                parts = self._flush_first(transactions, parts)
             except Trouble as error:
-                self._keep([part, *parts], error)
+                self._keep(parts, error)
                 return
-            except Exception as error:
-                parts = self._divide(transactions, part, parts, error)
-                continue
-            self._recovered()
-            readings = sum(s.frame.readings for s in part)
-            write_s = time.perf_counter() - started
-            if not parts:
-                with self._changed:
-                    self.buffer.settle()
-            self._deliver(Delivery(outcome, Flush(len(part), readings, write_s)))
         with self._changed:
             self.buffer.settle()
+
+    def _flush_first(
+        self, transactions: Transactions, parts: list[list[Submission]]
+    ) -> list[list[Submission]]:
+        """Commit the first part and deliver it, or divide it; the parts still to be written."""
+        part, *rest = parts
+        started = time.perf_counter()
+        try:
+            outcome = self._write(transactions, part)
+        except Trouble:
+            raise
+        except Exception as error:
+            return self._divide(transactions, part, rest, error)
+        self._recovered()
+        readings = sum(s.frame.readings for s in part)
+        write_s = time.perf_counter() - started
+        if not rest:
+            with self._changed:
+                self.buffer.settle()
+        self._deliver(Delivery(outcome, Flush(len(part), readings, write_s)))
+        return rest
 
     def _write(self, transactions: Transactions, part: list[Submission]) -> Outcome:
         """Commit; where the answer to COMMIT was lost, ask until it is known what became of it."""
@@ -276,7 +285,14 @@ class Writer:
         submission = part[0]
         if isinstance(error, Poison):
             takes = partial(transactions.takes, submission)
-            if (mended := without_poison(submission, takes)) is not None:
+            try:
+                mended = without_poison(submission, takes)
+            except Trouble:
+                raise
+            except Exception:
+                logger.exception("a bug in looking for poison")
+                mended = None
+            if mended is not None:
                 logger.warning("the database refuses readings of a frame: %s", error)
                 return [[mended], *rest]
         return self._break_off(submission.connection, [part, *rest])
@@ -296,9 +312,12 @@ class Writer:
     def _seal(self, engine: Engine) -> None:
         """One slice, if one is due and the database is well."""
         now = time.monotonic()
-        if self.in_trouble or not (self._seal_due or now >= self._seal_look):
+        if not (self._seal_due or now >= self._seal_look):
             return
         self._seal_look = now + SEAL_LOOK_S
+        if self.in_trouble is not None and not self._is_over(engine):
+            self._seal_due = False
+            return
         grace_us = round(self.options.seal_grace_s * 1_000_000)
         before_us = (self._now_us() - grace_us) // 60_000_000 * 60_000_000
         try:
@@ -310,6 +329,18 @@ class Writer:
                 self._seal_trouble = str(error)
                 known = isinstance(error, Trouble | Poison)
                 logger.warning("sealing waits: %s", error, exc_info=None if known else error)
+
+    def _is_over(self, engine: Engine) -> bool:
+        """Whether the database answers again; asked while no batch waits that would find out."""
+        if self.buffer:
+            return False
+        try:
+            engine.ping()
+        except Exception as error:
+            self._meet(error)
+            return False
+        self._recovered()
+        return True
 
     def _meet(self, error: Exception) -> None:
         if self.in_trouble is None:

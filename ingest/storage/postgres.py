@@ -273,12 +273,17 @@ class PostgresEngine:
                 )
 
     def commit(self) -> None:
+        db = self._open
+        if db is None or db.closed:  # a new connection would know nothing of this transaction
+            raise Trouble("the connection was lost before COMMIT")
         try:
-            self._db.execute("COMMIT")
+            done = db.execute("COMMIT").statusmessage
         except psycopg.Error as error:
-            if self._open is None or self._open.closed or self._open.broken:
+            if db.closed:
                 raise OutcomeUnknown(_said(error)) from error
             raise Trouble(_said(error)) from error
+        if done != "COMMIT":  # so it answers, without an error, where a statement had failed
+            raise Trouble(f"COMMIT was answered with {done}")
 
     def rollback(self) -> None:
         """Where even that fails, the connection goes, and what was open with it."""
@@ -392,6 +397,8 @@ class PostgresEngine:
         ) as error:
             raise Poison(_said(error)) from error
         except psycopg.Error as error:
+            if isinstance(error, psycopg.ProgrammingError) and error.sqlstate is None:
+                raise  # a bug of ours, which the server never saw: trying again would not mend it
             raise Trouble(_said(error)) from error
 
 

@@ -164,15 +164,14 @@ class SqliteEngine:
             f"INSERT OR IGNORE INTO {table} (time, series_id, value) VALUES (?,?,?)", traced()
         )
         select = f"SELECT value FROM {table} WHERE time = ? AND series_id = ?"
-        return [
-            (
-                start + position,
-                db.execute(
-                    select, (chunk.times_us[position], chunk.series_ids[position])
-                ).fetchone()[0],
-            )
-            for position in old
-        ]
+        known: list[tuple[int, Any]] = []
+        for position in old:
+            key = chunk.times_us[position], chunk.series_ids[position]
+            before = db.execute(select, key).fetchone()
+            if before is None:  # OR IGNORE passed over what the table does not take: NaN is NULL
+                raise Poison(f"SQLite does not take {chunk.values[position]!r}")
+            known.append((start + position, before[0]))
+        return known
 
     def move_streams(self, counts: Sequence[Counts], now_us: int) -> None:
         with _told():
@@ -326,6 +325,8 @@ def _told() -> Iterator[None]:
         yield
     except (sqlite3.DataError, sqlite3.IntegrityError, OverflowError, UnicodeError) as error:
         raise Poison(str(error)) from error
+    except (sqlite3.ProgrammingError, sqlite3.InterfaceError):
+        raise  # a bug of ours, which trying again would not mend
     except sqlite3.Error as error:
         raise Trouble(str(error)) from error
 

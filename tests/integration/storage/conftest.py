@@ -6,8 +6,16 @@ from collections.abc import Iterator
 
 import pytest
 
+from ingest.storage import sqlite
 from tests.integration.engine import engine, engine_url  # noqa: F401
 from tests.integration.storage.stage import Stage
+
+
+@pytest.fixture(autouse=True)
+def no_fsync(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a power cut leaves of the file is SQLite's; here processes die, and disks are slow."""
+    quick = [pragma.replace("synchronous=FULL", "synchronous=OFF") for pragma in sqlite.PRAGMAS]
+    monkeypatch.setattr(sqlite, "PRAGMAS", quick)
 
 
 @pytest.fixture

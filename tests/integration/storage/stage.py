@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
+from django.db.models import F
 
 from devices.models import Device, Series
 from devices.tokens import issue
@@ -161,9 +162,25 @@ class Stage:
     def token_id(self, device: Device) -> int:
         return issue(device)[0].pk
 
+    def empty(self) -> None:
+        """Begin again: nothing is stored, and nothing sealed."""
+        tables = ["ingest_textreading", "ingest_rollup", "ingest_refusedreading", "ingest_stream"]
+        tables += ["devices_series", "devices_token", "devices_device"]
+        sqlite = self.vendor == "sqlite"
+        tables += ["ingest_recent", "ingest_sealed"] if sqlite else ["ingest_reading"]
+        never = datetime.min.replace(tzinfo=UTC)
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                for table in tables:
+                    cursor.execute(f"DELETE FROM {table}")
+            LineState.objects.update(
+                sealing_from=never, sealing_to=never, sealing_series=0, catalogue=F("catalogue") + 1
+            )
+
     def close(self) -> None:
         for opened in self._engines:
             opened.close()
+        self._engines.clear()
 
 
 def postgres_parameters() -> dict[str, Any]:
