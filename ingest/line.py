@@ -195,6 +195,7 @@ class Line:
             metrics.BATCH_FRAMES.observe(delivery.flush.frames)
             metrics.BATCH_READINGS.observe(delivery.flush.readings)
             metrics.FLUSH_SECONDS.observe(delivery.flush.write_s)
+            metrics.COMMIT_SECONDS.observe(delivery.outcome.commit_s)
             self.in_flight -= delivery.flush.frames
             self._settle(delivery.outcome)
 

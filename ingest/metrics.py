@@ -19,6 +19,9 @@ BATCH_FRAMES = Histogram("weir_batch_frames", "Frames of a committed batch", buc
 FLUSH_SECONDS = Histogram(
     "weir_flush_seconds", "Time to write and commit a batch", buckets=_SECONDS
 )
+COMMIT_SECONDS = Histogram(
+    "weir_commit_seconds", "Time of a batch's COMMIT, fsync included", buckets=_SECONDS
+)
 ACK_SECONDS = Histogram(
     "weir_ack_seconds", "From a frame's receipt to its settlement", buckets=_SECONDS
 )

@@ -130,6 +130,7 @@ class Outcome:
     settlements: list[Settlement]
     written: Sequence[Submission]
     unstored: dict[int, set[int]] = field(default_factory=dict)
+    commit_s: float = 0.0  # how long COMMIT took, fsync included
 
 
 @dataclass(slots=True)

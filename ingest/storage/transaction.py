@@ -9,6 +9,7 @@ gives the id of a rolled-back row out again, to another series.
 
 from __future__ import annotations
 
+import time
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -102,6 +103,7 @@ class Transactions:
         except BaseException:
             self.engine.rollback()
             raise
+        started = time.perf_counter()
         try:
             self.engine.commit()
         except OutcomeUnknown:
@@ -110,6 +112,7 @@ class Transactions:
         except BaseException:
             self.engine.rollback()
             raise
+        draft.outcome.commit_s = time.perf_counter() - started
         self._series.update(draft.learned)
         self._touched_us.update((key, now_us) for key in draft.touched)
         return draft.outcome

@@ -1,0 +1,102 @@
+"""`/healthz`, `/readyz` and `/metrics` of a real hub."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.acceptance.devices import device, frame, sample
+from tests.hubs import Hub, Store, wait_until
+
+OUTCOMES = ["stored", "duplicate", "rejected", "fenced"]
+WANTED = [
+    "weir_readings_taken_total",
+    "weir_readings_pending",
+    *(f'weir_readings_total{{outcome="{outcome}"}}' for outcome in OUTCOMES),
+    *(f'weir_frames_total{{outcome="{outcome}"}}' for outcome in ("taken", "nacked", "ignored")),
+    "weir_batch_readings_sum",
+    "weir_batch_frames_sum",
+    "weir_flush_seconds_sum",
+    "weir_commit_seconds_sum",
+    "weir_ack_seconds_sum",
+    "weir_frames_in_flight",
+    "weir_readings_buffered",
+    "weir_devices_connected",
+    "weir_database_in_trouble",
+    "weir_relay_summaries_total",
+    "weir_relay_dropped_total",
+    "weir_dashboards",
+    "process_cpu_seconds_total",
+]
+
+
+@pytest.fixture(scope="module")
+def hub(
+    new_store: Callable[[str], Store], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Hub]:
+    with Hub(new_store("sqlite"), tmp_path_factory.mktemp("hub")) as hub:
+        yield hub
+        assert "Traceback" not in hub.log
+
+
+def test_a_hub_is_alive_and_ready(hub: Hub) -> None:
+    assert hub.ask("/healthz").json == {"alive": True}
+    answer = hub.ask("/readyz")
+    assert answer.json == {"ready": True, "writer": "ok", "database": "ok"}
+    assert (answer.status, answer.headers["Cache-Control"]) == (200, "no-store")
+
+
+def test_a_probe_needs_no_name_that_the_hub_knows(hub: Hub) -> None:
+    for path in ("/healthz", "/readyz"):
+        assert hub.ask(path, headers={"Host": "10.0.0.7:8000"}).status == 200
+
+
+def test_a_probe_may_ask_for_the_head_alone(hub: Hub) -> None:
+    answer = hub.ask("/readyz", method="HEAD")
+    assert (answer.status, answer.body) == (200, "")
+
+
+async def test_readings_are_counted_by_what_became_of_them(hub: Hub) -> None:
+    before = hub.figures()
+    async with device(hub.url, hub.store.add_device("counted")) as counted:
+        await counted.hello()
+        await counted.say(frame(1), frame(2, 1, 2), frame(3, 3))
+        await counted.say({"seq": 4, "readings": [sample(4, ok=1, bad="x" * 2_000), sample(1)]})
+        await counted.say(frame(1), frame(9))
+        while (await counted.hear())["type"] != "nack":
+            pass
+        during = hub.figures()
+        assert during["weir_devices_connected"] == 1
+    wait_until(lambda: hub.figures()["weir_devices_connected"] == 0, "the device has left")
+    after = hub.figures()
+
+    def grown(name: str) -> float:
+        return after[name] - before[name]
+
+    assert grown("weir_readings_taken_total") == 7
+    by_outcome = [grown(f'weir_readings_total{{outcome="{outcome}"}}') for outcome in OUTCOMES]
+    assert by_outcome == [4, 2, 1, 0]
+    assert grown('weir_frames_total{outcome="taken"}') == 4
+    assert grown('weir_frames_total{outcome="nacked"}') == 1
+    assert grown('weir_frames_total{outcome="ignored"}') == 1
+    assert grown("weir_batch_readings_sum") == 7
+    assert grown("weir_batch_frames_sum") == 4
+    assert after["weir_readings_pending"] == after["weir_frames_in_flight"] == 0
+
+
+def test_every_figure_that_operators_are_promised_is_there(hub: Hub) -> None:
+    figures = hub.figures()
+    assert [name for name in WANTED if name not in figures] == []
+
+
+async def test_no_figure_is_kept_by_device_metric_or_path(hub: Hub) -> None:
+    async with device(hub.url, hub.store.add_device("first")) as first:
+        await first.ask({"first": 1})
+    hub.ask("/metrics")
+    before = hub.figures().keys()
+    for n in range(3):
+        async with device(hub.url, hub.store.add_device(f"more-{n}")) as more:
+            await more.ask({f"metric-{n}": 1})
+        hub.ask(f"/unknown/{n}", method=f"INVENTED{n}")
+    assert hub.figures().keys() == before
