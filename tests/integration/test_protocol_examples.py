@@ -26,6 +26,7 @@ from ingest.relay import Relay
 from ingest.session import Limits
 from ingest.storage.sqlite import SqliteEngine
 from ingest.writer import WriterOptions
+from project.options import Options
 from tests.integration.engine import default_database
 from tests.integration.hub_messages import HUB_MESSAGE
 from tests.unit.ingest.frames import decoded
@@ -244,6 +245,24 @@ def test_the_limits_on_the_page_are_the_hubs() -> None:
     ]
     assert welcomes
     assert all(json.loads(message)["limits"] == Limits().announced() for message in welcomes)
+
+
+def test_the_other_numbers_on_the_page_are_the_hubs() -> None:
+    default = {name: field.default for name, field in Options.model_fields.items()}
+    text = " ".join(PAGE.split())
+    assert default["plain_connections"] == 4
+    assert "at most four plain connections" in text
+    assert f"remembers {default['streams']} streams" in text
+    assert f"the newest {default['refused_kept']:,} entries" in text
+    assert f"closed after {default['hello_timeout_s']:g} seconds" in text
+    assert f"within {FrameEndpoint.ANSWER_TIMEOUT_S:g} seconds" in text
+    assert Limits().announced() == {
+        **Limits().announced(),
+        "frame_bytes": default["frame_max_bytes"],
+        "frame_readings": default["frame_max_readings"],
+        "in_flight": default["in_flight"],
+        "future_s": default["future_s"],
+    }
 
 
 def test_every_word_of_the_contents_leads_somewhere() -> None:
