@@ -128,6 +128,8 @@ LOGGING = {
     },
     "loggers": {
         "daphne": {"level": "WARNING"},
+        # The relay and the board say once that Redis is gone; this said it each second, at length.
+        "channels_redis": {"level": "CRITICAL"},
         # Answered with 400; a scanner's forged Host is no news, and each was a traceback.
         "django.security.DisallowedHost": {"handlers": ["nowhere"], "propagate": False},
     },
