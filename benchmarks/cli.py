@@ -17,27 +17,32 @@ from typing import Final
 from benchmarks import Trouble, runs
 from benchmarks.databases import DATABASES, Database
 from benchmarks.figures import KINDS, Figures, Kind, Run, rows
-from benchmarks.machine import cores, described
+from benchmarks.machine import Cores, cores, described
 from benchmarks.report import as_json, table
 from benchmarks.runs import Lengths
 from benchmarks.shapes import SHAPES, Shape
 from benchmarks.timeline import Timeline
 
+LATEST: Final = Path("benchmarks/results/latest.json")
 FULL: Final = Lengths(usual_s=4, closed_s=10, open_s=6, bare_readings=2_000_000)
 QUICK: Final = Lengths(usual_s=2, closed_s=4, open_s=2, bare_readings=600_000)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parsed(arguments)
+    began_s, measured, status = time.monotonic(), list[Run](), 0
     try:
-        measured = _measure(options)
+        chosen = cores()
+        machine = described(chosen)
+        _measure(options, chosen, measured)
     except Trouble as trouble:
         print(trouble, file=sys.stderr)
-        return 1
+        status = 1
     except KeyboardInterrupt:
-        return 130
-    print(measured)
-    return 0
+        status = 130
+    if measured:  # what was measured before trouble came is worth its time
+        _report(options, machine, measured, time.monotonic() - began_s)
+    return status
 
 
 def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -46,7 +51,7 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
         description="What the hub carries on this machine. docs/benchmarks.md reads the table.",
     )
     add = parser.add_argument
-    add("--json", type=Path, metavar="FILE", help="write every figure here, too")
+    add("--json", type=Path, metavar="FILE", default=LATEST, help=f"every figure ({LATEST})")
     add("--quick", action="store_true", help="under two minutes: SQLite, once, shorter, smaller")
     add("--engine", action="append", choices=DATABASES, help="only this one (may be repeated)")
     add("--shape", action="append", choices=[shape.name for shape in SHAPES])
@@ -65,34 +70,38 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-def _measure(options: argparse.Namespace) -> str:
-    chosen, measured, began_s = cores(), [], time.monotonic()
-    machine = described(chosen)
+def _measure(options: argparse.Namespace, chosen: Cores, measured: list[Run]) -> None:
     for repetition in range(options.repetitions):
         order = options.engine if repetition % 2 == 0 else options.engine[::-1]
         for engine in order:
             with DATABASES[engine](options.stored, chosen, _say) as database:
-                measured += _round(options, database, repetition)
+                _round(options, database, repetition, measured)
+
+
+def _report(
+    options: argparse.Namespace, machine: dict[str, object], measured: list[Run], seconds: float
+) -> None:
     found = rows(measured, SHAPES, options.engine)
     plan = {
         "stored": options.stored,
         "repetitions": options.repetitions,
         "quick": options.quick,
-        "seconds": round(time.monotonic() - began_s),
+        "seconds": round(seconds),
     }
-    if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(as_json(found, measured, machine, plan), indent=1))
-    return _heading(machine, plan) + "\n\n" + table(found)
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    options.json.write_text(json.dumps(as_json(found, measured, machine, plan), indent=1) + "\n")
+    print(f"{_heading(machine, plan)}\n\n{table(found)}")
 
 
-def _round(options: argparse.Namespace, database: Database, repetition: int) -> list[Run]:
+def _round(
+    options: argparse.Namespace, database: Database, repetition: int, measured: list[Run]
+) -> None:
     """All rows of one engine, once."""
-    timeline, measured = Timeline(time.time()), []
+    timeline = Timeline(time.time())
     wanted = [(shape, kind) for shape in options.shapes for kind in options.kind]
     for shape, kind in wanted if repetition % 2 == 0 else wanted[::-1]:
-        if shape.twice and kind != "hub":
-            continue  # its rows are those of the row without
+        if shape.like and kind != "hub":
+            continue  # the other shape's are its own
         figures = _one(database, timeline, shape, kind, options.lengths)
         measured.append(Run(database.name, shape.name, kind, repetition, figures))
         _say(
@@ -100,7 +109,6 @@ def _round(options: argparse.Namespace, database: Database, repetition: int) -> 
             f" {figures.readings_per_s:,.0f} readings/s,"
             f" {figures.cpu_s_per_million:,.2f} CPU s a million"
         )
-    return measured
 
 
 def _one(

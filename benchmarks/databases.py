@@ -75,7 +75,8 @@ class Database(ABC):
 
     def __enter__(self) -> Self:
         if not (self.kept / "complete").exists():
-            shutil.rmtree(self.kept, ignore_errors=True)
+            for outdated in BENCH.glob(f"kept/{self.name}-{self.readings}-*"):
+                shutil.rmtree(outdated)
             self.kept.mkdir(parents=True)
             self.say(f"making a database on {self.title} with {self.readings:,} readings, kept")
             self.keep()

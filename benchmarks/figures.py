@@ -54,12 +54,14 @@ class Row:
     engine: str
     shape: Shape
     medians: dict[Kind, Figures]
+    others: dict[Kind, Figures]
+    """What the hub is compared with."""
 
     def ratio(self, to: Kind) -> float | None:
         """The hub's readings/s as a multiple of another kind's."""
-        if "hub" not in self.medians or to not in self.medians:
+        if "hub" not in self.medians or to not in self.others:
             return None
-        return self.medians["hub"].readings_per_s / self.medians[to].readings_per_s
+        return self.medians["hub"].readings_per_s / self.others[to].readings_per_s
 
     @property
     def missed(self) -> list[str]:
@@ -78,18 +80,21 @@ def rows(runs: Sequence[Run], shapes: Iterable[Shape], engines: Iterable[str]) -
     found = []
     for engine in engines:
         for shape in shapes:
-            medians: dict[Kind, Figures] = {}
-            for kind in KINDS:
-                some = [
-                    run.figures
-                    for run in runs
-                    if (run.engine, run.shape, run.kind) == (engine, shape.name, kind)
-                ]
-                if some:
-                    medians[kind] = middle(some)
+            medians = _medians(runs, engine, shape.name)
             if medians:
-                found.append(Row(engine, shape, medians))
+                others = _medians(runs, engine, shape.like) if shape.like else medians
+                found.append(Row(engine, shape, medians, others))
     return found
+
+
+def _medians(runs: Sequence[Run], engine: str, shape: str) -> dict[Kind, Figures]:
+    medians: dict[Kind, Figures] = {}
+    for kind in KINDS:
+        wanted = (engine, shape, kind)
+        some = [run.figures for run in runs if (run.engine, run.shape, run.kind) == wanted]
+        if some:
+            medians[kind] = middle(some)
+    return medians
 
 
 def middle(some: Sequence[Figures]) -> Figures:

@@ -27,6 +27,9 @@ class Shape:
     usual_devices: int
     form: Literal["samples", "columns"] = "samples"
     twice: float = 0.0
+    """This share of the devices sends each frame twice, on plain connections."""
+    like: str = ""
+    """The shape whose usual consumer and bare writer this one is compared with."""
     wanted: dict[str, float] = field(default_factory=dict)
     """At least so many times the usual consumer's readings/s, or the bare writer's."""
 
@@ -41,7 +44,7 @@ SHAPES: Final = (
     Shape("samples", "34 samples × 3", 100, 34, 3, 4, 10, wanted={"usual": 100.0, "bare": 0.25}),
     # 100 × 999 readings in flight are half of what the hub's buffer takes.
     Shape("columns", "columns 333 × 3", 100, 333, 3, 1, 4, "columns", wanted={"bare": 0.5}),
-    Shape("twice", "34 × 3, 1 % twice", 100, 34, 3, 4, 10, twice=0.01),
+    Shape("twice", "34 × 3, 1 % twice", 100, 34, 3, 4, 10, twice=0.01, like="samples"),
 )
 
 

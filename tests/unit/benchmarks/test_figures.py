@@ -30,6 +30,12 @@ def test_a_row_says_which_wanted_ratio_it_missed() -> None:
     assert row.missed == ["50.00 × the usual consumer, wanted 100"]
 
 
+def test_a_shape_like_another_is_compared_with_that_ones_others() -> None:
+    measured = [run("hub", 300), run("bare", 400), run("hub", 200, shape="twice")]
+    _, twice = rows(measured, SHAPES, ["sqlite"])
+    assert twice.ratio("bare") == 0.5
+
+
 def test_what_was_not_measured_is_not_missed() -> None:
     (row,) = rows([run("hub", 1)], SHAPES, ["sqlite"])
     assert row.missed == []
