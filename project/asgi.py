@@ -16,7 +16,8 @@ from django.conf import settings  # noqa: E402
 from django.urls import path, re_path  # noqa: E402
 
 from dashboards.routing import live_application, pages_with_board  # noqa: E402
-from ingest.consumers import DeviceConsumer, FrameEndpoint  # noqa: E402
+from ingest.consumers import DeviceConsumer  # noqa: E402
+from ingest.endpoint import FrameEndpoint  # noqa: E402
 from project.health import Probe, database_answers, healthz, readyz  # noqa: E402
 from project.hub import Hub, starting  # noqa: E402
 

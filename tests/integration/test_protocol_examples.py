@@ -17,7 +17,8 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from devices import tokens
 from devices.models import Device
-from ingest.consumers import DeviceConsumer, FrameEndpoint
+from ingest.consumers import DeviceConsumer
+from ingest.endpoint import FrameEndpoint
 from ingest.gate import Gate
 from ingest.line import Line
 from ingest.models import Reading

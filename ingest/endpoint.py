@@ -1,0 +1,167 @@
+"""The device's other door: `POST /ingest/` takes one plain frame, and answers with its ack.
+
+A connection of one frame, for curl and webhooks; behind the door is the same line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Final
+
+from channels.consumer import AsyncConsumer
+
+from devices.tokens import Bearer, TokenRefused
+from ingest.consumers import Receive, Send, shown_token
+from ingest.gate import Unavailable
+from ingest.line import Line, now_us
+from ingest.session import Close, Hello, Session, Taken
+from ingest.storage import Settlement
+
+logger = logging.getLogger(__name__)
+
+SHOW_A_BEARER: Final = (b"www-authenticate", b"Bearer")
+COME_AGAIN: Final = (b"retry-after", b"1")
+
+
+class Gone(Exception):
+    """The client has left before its request was whole."""
+
+
+@dataclass(slots=True)
+class Answer:
+    """What the client gets: JSON in `body`."""
+
+    status: int
+    body: str
+    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+
+
+def refusal(status: int, code: str, reason: str, *headers: tuple[bytes, bytes]) -> Answer:
+    """An `error` message as the answer."""
+    return Answer(status, Close(status, code, reason).text(), list(headers))
+
+
+class FrameEndpoint(AsyncConsumer):
+    """One request. To the line it is a connection that says one frame."""
+
+    channel_layer_alias: ClassVar[Any] = None
+    ANSWER_TIMEOUT_S: ClassVar[float] = 10.0
+
+    def __init__(self, line: Line) -> None:
+        self.line = line
+        self.session = Session(line.limits)
+        self.bearer: Bearer | None = None
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        self._settled = asyncio.get_running_loop().create_future()
+        try:
+            answer = await self._answer(scope, receive)
+        except Gone:
+            return
+        except Exception:
+            logger.exception("a bug on POST /ingest/")
+            answer = refusal(500, "bug", "the hub made a mistake; it is in its log")
+        body = f"{answer.body}\n".encode()  # a shell's prompt goes on its own line
+        answer.headers += [
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(body)),
+        ]
+        await send(
+            {
+                "type": "http.response.start",
+                "status": answer.status,
+                "headers": answer.headers,
+            }
+        )
+        await send({"type": "http.response.body", "body": body})
+
+    async def _answer(self, scope: dict[str, Any], receive: Receive) -> Answer:
+        if scope["method"] != "POST":
+            return refusal(405, "method", "send a frame by POST", (b"allow", b"POST"))
+        most_bytes = self.line.limits.frame_bytes
+        body = await _body(receive, most_bytes)
+        if body is None:
+            return refusal(413, "frame_too_large", f"a frame has at most {most_bytes} bytes")
+        token = shown_token(scope)
+        if token is None:
+            reason = "send Authorization: Bearer and the token"
+            return refusal(401, "token_missing", reason, SHOW_A_BEARER)
+        try:
+            self.bearer = await self.line.gate.admit(token)
+        except TokenRefused as refused:
+            return refusal(401, refused.code, refused.message, SHOW_A_BEARER)
+        except Unavailable:
+            return refusal(503, "unavailable", "the hub cannot check tokens now", COME_AGAIN)
+        if self.line.stopping:
+            return refusal(503, "unavailable", "the hub is ending", COME_AGAIN)
+        if not self.line.has_room:
+            return refusal(429, "busy", "the hub cannot take more now", COME_AGAIN)
+        return await self._store(body, self.bearer)
+
+    async def _store(self, body: bytes, bearer: Bearer) -> Answer:
+        """The frame goes down the line; its ack, when it is committed."""
+        self.session.authenticated = True
+        received_us = now_us()
+        came = None
+        try:
+            came = self.session.receive(body.decode(), received_us)
+        except UnicodeDecodeError:
+            self.session.refuse_form("a frame is UTF-8")
+        if isinstance(came, Hello):
+            self.session.refuse_form(
+                "over HTTP there is no hello: the token goes into Authorization"
+            )
+        if not isinstance(came, Taken):
+            assert self.session.close is not None
+            return Answer(400, self.session.close.text())
+        self.line.submit(self, bearer, came, received_us, None)
+        try:
+            await asyncio.wait_for(asyncio.shield(self._settled), self.ANSWER_TIMEOUT_S)
+        except TimeoutError:
+            reason = "the hub could not commit in time: send the frame again"
+            return refusal(503, "unavailable", reason, COME_AGAIN)
+        if self.session.close is not None:
+            return Answer(500, self.session.close.text())
+        return Answer(200, self.session.replies[-1])
+
+    def settle(self, settlement: Settlement) -> None:
+        """See `Connection`."""
+        self.session.settle(
+            settlement.through,
+            settlement.stored,
+            settlement.duplicate,
+            settlement.rejected,
+            settlement.refusals,
+        )
+        self._end()
+
+    def break_off(self) -> None:
+        """See `Connection`."""
+        self.session.fail(4500, "bug", "the hub made a mistake; it is in its log")
+        self._end()
+
+    def replace(self) -> None:
+        """See `Connection`."""
+
+    def show_out(self, refused: TokenRefused) -> None:
+        """See `Guest`. A frame that was let in is answered."""
+
+    def _end(self) -> None:
+        if not self._settled.done():
+            self._settled.set_result(None)
+
+
+async def _body(receive: Receive, most_bytes: int) -> bytes | None:
+    """The request's body; None where it is longer than `most_bytes`. Raises Gone."""
+    body = b""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Gone
+        body += bytes(message.get("body", b""))
+        if len(body) > most_bytes:
+            return None
+        if not message.get("more_body"):
+            return body
