@@ -30,7 +30,8 @@ class Command(BaseCommand):
         except DatabaseClaimed as error:
             raise CommandError(str(error)) from error
         except DatabaseError as error:
-            raise CommandError(f"The database cannot be used: {error}".strip()) from error
+            reason = " ".join(str(error).split())  # drivers write several lines
+            raise CommandError(f"The database cannot be used: {reason}") from error
         if problems:
             raise CommandError(" ".join(problems))
         if behind:
