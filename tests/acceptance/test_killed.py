@@ -72,6 +72,7 @@ def test_a_hub_killed_several_times_loses_nothing_and_doubles_nothing(
     assert sum(result["reconnects"] for result in results) >= KILLS
     for result in results:
         assert (result["unacked"], result["dropped"]) == (0, 0)
+    assert results[0]["stored"] == results[0]["sent"]
     report = reconciled(hub.store, live, old)
     assert differences(report) == ZEROS, report["examples"]
     assert report["attempted"] == sum(result["sent"] for result in results)

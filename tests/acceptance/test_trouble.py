@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -11,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from project.health import ANSWER_WITHIN_S
 from tests.acceptance.devices import Device, device, frame
 from tests.hubs import Answer, Hub, Store, wait_until
 from tests.servers import Postgres, Redis, create_database
@@ -106,6 +110,25 @@ async def test_an_idle_hub_is_ready_again_by_itself(postgres_hub: Hub, postgres:
     assert hub.ask("/readyz").status == 503
     await asyncio.to_thread(postgres.start)
     await until(lambda: hub.ask("/readyz").status == 200, "the hub is ready again")
+
+
+def test_a_database_that_hangs_is_told_in_time_however_many_ask(
+    postgres_hub: Hub, postgres: Postgres
+) -> None:
+    hub = postgres_hub
+    pid = int((postgres.folder / "stored" / "postmaster.pid").read_text().split()[0])
+    with ThreadPoolExecutor() as pool:
+        os.kill(pid, signal.SIGSTOP)  # new connections open, and nobody answers them
+        try:
+            asked_s = time.monotonic()
+            answers = list(pool.map(hub.ask, ["/readyz"] * 4))
+            assert [answer.status for answer in answers] == [503] * 4
+            assert answers[0].json["database"] == "does not answer"
+            assert time.monotonic() - asked_s < 2 * ANSWER_WITHIN_S
+            assert hub.ask("/healthz").status == 200
+        finally:
+            os.kill(pid, signal.SIGCONT)
+    wait_until(lambda: hub.ask("/readyz").status == 200, "the hub is ready again")
 
 
 async def test_a_hub_told_to_end_while_the_database_is_away_says_what_it_leaves(
