@@ -9,6 +9,7 @@ server on the server's core, with its default settings.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -74,6 +75,12 @@ class Database(ABC):
         """Write out what only waits to be written, so that it is counted where it was caused."""
 
     def __enter__(self) -> Self:
+        BENCH.mkdir(parents=True, exist_ok=True)
+        self._claim = (BENCH / "lock").open("w")
+        try:
+            fcntl.flock(self._claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Trouble(f"Another benchmark is working in {BENCH}.") from None
         if not (self.kept / "complete").exists():
             for outdated in BENCH.glob(f"kept/{self.name}-{self.readings}-*"):
                 shutil.rmtree(outdated)
@@ -89,6 +96,7 @@ class Database(ABC):
     def __exit__(self, *exc: object) -> None:
         self.stop()
         shutil.rmtree(self.run, ignore_errors=True)
+        self._claim.close()
 
     def environment(self, url: str, **options: object) -> dict[str, str]:
         """The environment of a server or of a program of ours, none of it this shell's own."""
