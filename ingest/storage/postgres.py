@@ -8,7 +8,6 @@ Sealing is in `postgres_sealing`.
 
 from __future__ import annotations
 
-import secrets
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,7 +18,6 @@ from typing import Any, Final
 import psycopg
 from psycopg import errors
 
-from ingest.session import Opened
 from ingest.storage import (
     Claim,
     Collision,
@@ -29,14 +27,13 @@ from ingest.storage import (
     RefusedRow,
     Rows,
     StreamAnswer,
-    StreamLocked,
     StreamRequest,
-    StreamReused,
     Trouble,
     Watermark,
 )
 from ingest.storage.postgres_partitions import make_ahead
 from ingest.storage.postgres_sealing import ADVISORY_LOCK, Sealing, add_up
+from ingest.storage.postgres_streams import open_stream
 
 # What COPY (FORMAT BINARY) wants: signature, flags, header; then rows; then -1. A row is a count of
 # fields, then each field's length and big-endian bytes; a time is microseconds since 2000.
@@ -73,6 +70,7 @@ class PostgresEngine:
         }
         self._open: psycopg.Connection | None = None
         self._sealing = Sealing(slice_readings)
+        self._partitions_until_us = 0
 
     @property
     def _db(self) -> psycopg.Connection:
@@ -85,7 +83,7 @@ class PostgresEngine:
             )
             for statement in _SESSION:
                 opened.execute(statement)
-            make_ahead(opened, datetime.now(UTC))
+            self._partitions_until_us = make_ahead(opened, datetime.now(UTC))
             self._open = opened
         return self._open
 
@@ -317,7 +315,7 @@ class PostgresEngine:
             with self._told():
                 self._db.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
                 answers = [
-                    self._open_stream(request, kept_per_device, now_us) for request in requests
+                    open_stream(self._db, request, kept_per_device, now_us) for request in requests
                 ]
                 self._db.execute("COMMIT")
                 return answers
@@ -325,49 +323,13 @@ class PostgresEngine:
             self.rollback()
             raise
 
-    def _open_stream(
-        self, request: StreamRequest, kept_per_device: int, now_us: int
-    ) -> StreamAnswer:
-        """Never waits: a row that a batch holds, here or in another hub, is asked for again."""
-        db, hello, device_id = self._db, request.hello, request.device_id
-        inserted = db.execute(
-            "INSERT INTO ingest_stream (device_id, name, epoch, committed, lost, stored, duplicate,"
-            " rejected, used_at) SELECT id, %s, 0, 0, 0, 0, 0, 0, %s FROM devices_device"
-            " WHERE id = %s ON CONFLICT (device_id, name) DO NOTHING",
-            [hello.stream, _moment(now_us), device_id],
-        ).rowcount
-        if inserted:
-            # The new one stays, whatever the clock says: it may have been set back. The bound is
-            # counted before rows are locked, or those that are skipped would not be in it.
-            db.execute(
-                "DELETE FROM ingest_stream WHERE id IN (SELECT id FROM ingest_stream WHERE id IN"
-                " (SELECT id FROM ingest_stream WHERE device_id = %s"
-                "  ORDER BY name = %s DESC, used_at DESC, id DESC OFFSET %s)"
-                " FOR UPDATE SKIP LOCKED)",
-                [device_id, hello.stream, kept_per_device],
-            )
-        row = db.execute(
-            "SELECT id, committed FROM ingest_stream WHERE device_id = %s AND name = %s"
-            " FOR UPDATE SKIP LOCKED",
-            [device_id, hello.stream],
-        ).fetchone()
-        if row is None:
-            return StreamLocked()
-        if hello.last < row[1]:
-            return StreamReused(row[1])
-        moved = db.execute(
-            "UPDATE ingest_stream SET epoch = %s, lost = lost + greatest(0, %s - committed),"
-            " committed = greatest(committed, %s), used_at = %s WHERE id = %s"
-            " RETURNING id, epoch, name, committed, lost, stored, duplicate, rejected",
-            [secrets.randbits(63), hello.first - 1, hello.first - 1, _moment(now_us), row[0]],
-        ).fetchone()
-        assert moved is not None
-        return Opened(*moved)
-
     def seal(self, before_us: int) -> bool:
         try:
             with self._told():
-                return self._sealing.step(self._db, before_us)
+                db = self._db
+                if before_us >= self._partitions_until_us:
+                    self._partitions_until_us = make_ahead(db, _moment(before_us))
+                return self._sealing.step(db, before_us)
         except BaseException:
             self.rollback()
             raise

@@ -6,7 +6,7 @@ partition. A week that the default partition has readings of already stays there
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, UTC, datetime, timedelta
 from typing import Final
 
 import psycopg
@@ -18,12 +18,15 @@ WEEKS_AHEAD: Final = 2
 _PARTITION_LOCK: Final = 0x57454953
 
 
-def make_ahead(db: psycopg.Connection, now: datetime) -> None:
-    """Make what is missing. `db` is in no transaction."""
+def make_ahead(db: psycopg.Connection, now: datetime) -> int:
+    """Make what is missing, and say when to look again, in µs. `db` is in no transaction."""
+    if now.year == MAXYEAR:  # the calendar has no week after the last
+        return 2**63 - 1
     monday = datetime(now.year, now.month, now.day, tzinfo=UTC) - timedelta(days=now.weekday())
     for week in range(WEEKS_AHEAD):
         for table in TABLES:
             _make(db, table, monday + timedelta(weeks=week))
+    return round((monday + timedelta(weeks=1)).timestamp()) * 1_000_000
 
 
 def _make(db: psycopg.Connection, table: str, start: datetime) -> None:

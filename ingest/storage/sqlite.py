@@ -7,7 +7,6 @@ Sealing is in `sqlite_sealing`.
 
 from __future__ import annotations
 
-import secrets
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,7 +15,6 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
-from ingest.session import Opened
 from ingest.storage import (
     Claim,
     Counts,
@@ -25,14 +23,13 @@ from ingest.storage import (
     Row,
     Rows,
     StreamAnswer,
-    StreamLocked,
     StreamRequest,
-    StreamReused,
     Trouble,
     Watermark,
 )
 from ingest.storage.sqlite_rollups import fold_late
 from ingest.storage.sqlite_sealing import Sealing, read_watermark
+from ingest.storage.sqlite_streams import open_stream
 
 CHUNK_ROWS: Final = 1_000  # of one statement; three parameters a row, of the 32,766 SQLite takes
 _VALUES: Final = ",".join(["(?,?,?)"] * CHUNK_ROWS)
@@ -252,52 +249,13 @@ class SqliteEngine:
             with _told():
                 self._db.execute("BEGIN IMMEDIATE")
                 answers = [
-                    self._open_stream(request, kept_per_device, now_us) for request in requests
+                    open_stream(self._db, request, kept_per_device, now_us) for request in requests
                 ]
                 self._db.execute("COMMIT")
                 return answers
         except BaseException:
             self.rollback()
             raise
-
-    def _open_stream(
-        self, request: StreamRequest, kept_per_device: int, now_us: int
-    ) -> StreamAnswer:
-        db, hello, device_id = self._db, request.hello, request.device_id
-        row = db.execute(
-            "SELECT committed FROM ingest_stream WHERE device_id = ? AND name = ?",
-            (device_id, hello.stream),
-        ).fetchone()
-        if row is None:
-            db.execute(
-                "INSERT INTO ingest_stream (device_id, name, epoch, committed, lost, stored,"
-                " duplicate, rejected, used_at) SELECT id, ?, 0, 0, 0, 0, 0, 0, ?"
-                " FROM devices_device WHERE id = ?",
-                (hello.stream, now_us, device_id),
-            )
-            # The new one stays, whatever the clock says: it may have been set back.
-            db.execute(
-                "DELETE FROM ingest_stream WHERE device_id = ? AND id NOT IN (SELECT id FROM"
-                " ingest_stream WHERE device_id = ? ORDER BY name = ? DESC, used_at DESC, id DESC"
-                " LIMIT ?)",
-                (device_id, device_id, hello.stream, kept_per_device),
-            )
-        elif hello.last < row[0]:
-            return StreamReused(row[0])
-        moved = db.execute(
-            "UPDATE ingest_stream SET epoch = ?, lost = lost + max(0, ? - committed),"
-            " committed = max(committed, ?), used_at = ? WHERE device_id = ? AND name = ?"
-            " RETURNING id, epoch, name, committed, lost, stored, duplicate, rejected",
-            (
-                secrets.randbits(63),
-                hello.first - 1,
-                hello.first - 1,
-                now_us,
-                device_id,
-                hello.stream,
-            ),
-        ).fetchone()
-        return Opened(*moved) if moved else StreamLocked()  # the device is gone
 
     def seal(self, before_us: int) -> bool:
         try:

@@ -10,13 +10,11 @@ gives the id of a rolled-back row out again, to another series.
 from __future__ import annotations
 
 import time
-from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import repeat
-from typing import Any, Final
+from typing import Final
 
-from ingest.reading import TEXT, Code, Frame, Refusal, Run
+from ingest.reading import TEXT, Code, Frame, Refusal, Run, shown
 from ingest.storage import (
     Claim,
     Counts,
@@ -25,54 +23,16 @@ from ingest.storage import (
     OutcomeUnknown,
     Poison,
     RefusedRow,
-    Rows,
     Settlement,
     Submission,
     Watermark,
 )
+from ingest.storage.segments import Segments
 
 TOUCH_INTERVAL_US: Final = 60_000_000  # last seen and last used are written at most this often
 DEVICES_REMEMBERED: Final = 100_000  # beyond it all series are forgotten, and learned again
 
 SeriesByMetric = dict[str, tuple[int, int]]  # metric → (series id, kind)
-
-
-class Segments:
-    """Rows of one insert, and the run each stretch of them came from."""
-
-    def __init__(self) -> None:
-        self.rows = Rows()
-        self.starts: list[int] = []
-        self.sources: list[tuple[Settlement, Submission, Run, int]] = []
-
-    def add(self, settlement: Settlement, submission: Submission, run: Run, series_id: int) -> None:
-        self.starts.append(len(self.rows))
-        self.sources.append((settlement, submission, run, 0))
-        rows = self.rows
-        rows.times_us.extend(run.times_us)
-        rows.series_ids.extend(repeat(series_id, len(run.times_us)))
-        rows.values.extend(run.values)
-
-    def add_one(
-        self,
-        settlement: Settlement,
-        submission: Submission,
-        run: Run,
-        series_id: int,
-        position: int,
-    ) -> None:
-        self.starts.append(len(self.rows))
-        self.sources.append((settlement, submission, run, position))
-        rows = self.rows
-        rows.times_us.append(run.times_us[position])
-        rows.series_ids.append(series_id)
-        rows.values.append(run.values[position])
-
-    def source(self, index: int) -> tuple[Settlement, Submission, Run, int]:
-        """Whose row it is, and its position in the run."""
-        stretch = bisect_right(self.starts, index) - 1
-        settlement, submission, run, position = self.sources[stretch]
-        return settlement, submission, run, position + index - self.starts[stretch]
 
 
 @dataclass(slots=True)
@@ -235,10 +195,10 @@ class Transactions:
                         part = late if at_us < until_us else numbers
                         part.add_one(settlement, submission, run, series_id, position)
         known_numbers, known_late = self.engine.insert(numbers.rows, late.rows)
-        _tell_apart(numbers, known_numbers, outcome)
-        _tell_apart(late, known_late, outcome)
+        numbers.tell_apart(known_numbers, outcome)
+        late.tell_apart(known_late, outcome)
         if len(texts.rows):
-            _tell_apart(texts, self.engine.insert_texts(texts.rows), outcome)
+            texts.tell_apart(self.engine.insert_texts(texts.rows), outcome)
 
     def _keep_refused(
         self, live: Sequence[Submission], settlements: dict[int, Settlement], now_us: int
@@ -289,29 +249,10 @@ def _claims(batch: Sequence[Submission]) -> dict[int, Claim]:
     return {connection: Claim(*span) for connection, span in spans.items()}
 
 
-def _tell_apart(part: Segments, known: list[tuple[int, Any]], outcome: Outcome) -> None:
-    """What was stored before is a duplicate where the value is the same, else a conflict."""
-    for index, value in known:
-        settlement, submission, run, position = part.source(index)
-        settlement.stored -= 1
-        if run.values[position] == value:
-            settlement.duplicate += 1
-            continue
-        settlement.rejected += 1
-        outcome.unstored.setdefault(id(run), set()).add(position)
-        refusal = Refusal(
-            Code.CONFLICT,
-            run.samples[position],
-            run.metric,
-            value=f"{run.values[position]!r}"[:200],
-        )
-        settlement.refusals.append((submission.seq, refusal))
-
-
 def _refuse_run(settlement: Settlement, submission: Submission, run: Run, code: Code) -> None:
     settlement.rejected += len(run.values)
     settlement.refusals.extend(
-        (submission.seq, Refusal(code, sample, run.metric, value=f"{value!r}"[:200]))
+        (submission.seq, Refusal(code, sample, run.metric, value=shown(value)))
         for sample, value in zip(run.samples, run.values, strict=True)
     )
 
