@@ -32,6 +32,7 @@ class Figures:
     foreign: float | None = None
     """The share of the server's core that others used: what to mistrust the rest by."""
     readings: float | None = None
+    reconnects: float | None = None
     sealing_share: float | None = None
     """Of the time, what was spent on sealing after the last ack."""
 

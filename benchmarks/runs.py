@@ -132,8 +132,8 @@ def _hub_run(
             )
             sent = _send(database, server, order)
         peak = peak_bytes(server.pid)
-    if sent.result["rejected"] or sent.result["reconnects"]:
-        raise Trouble(f"The hub refused or cut what it should take: {sent.result}")
+    if sent.result["rejected"]:
+        raise Trouble(f"The hub refused what it should take: {sent.result}")
     until_s = time.time() - behind_s
     before = used(*database.roots)
     sealed = _program(database, "sealing", str(round(until_s * 1e6)))
@@ -188,6 +188,7 @@ def _figures(sent: Sent, usage: Usage, seconds: float, peak: int) -> Figures:
         client_busy=sent.client_busy,
         foreign=sent.foreign,
         readings=sent.readings,
+        reconnects=sent.result["reconnects"],
     )
 
 
