@@ -46,21 +46,22 @@ def test_a_hub_killed_several_times_loses_nothing_and_doubles_nothing(
 ) -> None:
     rng = random.Random(1)
     live, old = folder / "live.ledger", folder / "old.ledger"
-    run = ("--rate", "40", "--samples", "5", "--duration", "5s", "--drain", "60s", "--state")
+    patient = ("--wait", "60s", "--drain", "60s")
+    run = ("--rate", "40", "--samples", "5", "--duration", "5s", "--state")
     replay = ("--format", "csv", "--time-column", "ms", "--time-format", "ms", "--samples", "10")
     recording = write_recording(folder / "old.csv", 10_000)
     with ExitStack() as stack:
         fleet = stack.enter_context(
             Simulators(
                 *(hub, hub.store.write_tokens(folder / "live", DEVICES)),
-                *("run", *run, "--ledger", str(live)),
+                *("run", *run, *patient, "--ledger", str(live)),
             )
         )
         archive = stack.enter_context(
             Simulators(
                 *(hub, hub.store.write_tokens(folder / "old", ["archive"])),
                 *("replay", str(recording), *replay, "--value-columns", "level,flow"),
-                *("--ledger", str(old), "--drain", "60s"),
+                *("--ledger", str(old), *patient),
             )
         )
         for _ in range(KILLS):
