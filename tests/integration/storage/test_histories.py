@@ -33,6 +33,8 @@ settings.register_profile("quick", max_examples=50, stateful_step_count=25)
 settings.register_profile("thorough", max_examples=3_000, stateful_step_count=50)
 PROFILE = settings.get_profile(os.environ.get("WEIR_TEST_PROFILE", "quick"))
 
+# A unit takes several steps, so that readings come in between.
+SLICE, UNIT = 4, 30
 DEVICES = ["roof", "cellar"]
 # Few times and values, so that they meet; minutes and the end of an hour lie between them.
 TIMES = st.sampled_from([0.0, 0.5, 59.999999, 60.0, 61.0, 119.0, 180.0, 300.0, -1.0, -3600.0])
@@ -139,7 +141,7 @@ class History(RuleBasedStateMachine):
         self.hubs: list[ModelHub] = []
         # SQLite has one hub at a time; there only another connection to it takes over.
         for _ in range(1 if self.stage.vendor == "sqlite" else 2):
-            failures, engine = failing(self.stage.open_engine())
+            failures, engine = failing(self.stage.open_engine(SLICE, UNIT))
             self.hubs.append(ModelHub(Hub(engine), failures))
 
     def its_hub(self, number: int) -> ModelHub:
@@ -156,6 +158,10 @@ class History(RuleBasedStateMachine):
     def send_again_plainly(self, number: int, which: int) -> None:
         if self.sent:
             self.send_plainly(number, *self.sent[which % len(self.sent)])
+
+    @rule(number=HUBS, uid=UIDS, readings=NUMBERS)
+    def send_all_metrics(self, number: int, uid: str, readings: list[tuple[float, Value]]) -> None:
+        self.send_plainly(number, uid, [(metric, readings) for metric in "abcd"])
 
     @rule(number=HUBS, uid=UIDS)
     def connect(self, number: int, uid: str) -> None:
@@ -185,7 +191,7 @@ class History(RuleBasedStateMachine):
             connection, hub = self.stale[which % len(self.stale)]
             hub.take(connection.send(*runs_of(content)))
 
-    @rule(number=HUBS, before_s=st.sampled_from([0, 60, 120, 181, 3600]), steps=st.integers(1, 4))
+    @rule(number=HUBS, before_s=st.sampled_from([0, 60, 120, 181, 3600]), steps=st.integers(1, 9))
     def seal(self, number: int, before_s: int, steps: int) -> None:
         for _ in range(steps):
             self.its_hub(number).hub.seal(before_s)

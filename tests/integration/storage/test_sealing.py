@@ -48,13 +48,15 @@ def seal_and_do(hub: Hub, before_s: float, intrude: Callable[[int], None]) -> in
     """Seal step by step; after each, and before the first, intrude and look at everything."""
     step = 0
     intrude(step)
-    assert_one_mind()
+    readings = assert_one_mind()
     while hub.seal(before_s):
-        assert_one_mind()
+        assert_one_mind(readings)
         step += 1
         intrude(step)
-        assert_one_mind()
+        readings = readings | assert_one_mind()
+        assert_one_mind(readings)
         assert step < 500, "sealing never ends"
+    assert_one_mind(readings)
     return step
 
 
@@ -108,6 +110,7 @@ def test_late_readings_before_during_and_after_sealing_are_folded(stage: Stage) 
         second = 10 + step * 0.001
         late = [run(metric, [(second, float(step)), (-7200 - step, 1.0)]) for metric in METRICS]
         assert counts(hub.store(roof, *late)) == (12, 0, 0)
+        assert (second, float(step)) in stored(roof, METRICS[0])
         assert counts(hub.store(roof, *late)) == (0, 12, 0)
 
     seal_and_do(hub, 360, send_late)
@@ -128,6 +131,7 @@ def test_stragglers_come_to_a_unit_in_progress_on_both_sides_of_the_slice(stage:
         is_late = at(second) < watermark_us(series_of(roof, metric).pk)
         sides.add((is_late, is_mid_unit()))
         assert counts(hub.store(roof, run(metric, [(second, 1.0)]))) == (1, 0, 0)
+        assert (at(second), 1.0) in [(at(s), value) for s, value in stored(roof, metric)]
         assert counts(hub.store(roof, run(metric, [(second, 2.0)]))) == (0, 0, 1)
 
     seal_and_do(hub, 60, straggle)
