@@ -35,7 +35,7 @@ def text_of(response: Any) -> str:
 @pytest.fixture
 def roof(database: None) -> Device:
     device = Device.objects.create(
-        uid="roof", name="<b>Roof</b>", last_seen_at=NOW, expected_interval_s=10, tags=["north"]
+        uid="roof", name="<b>Roof</b>", last_seen_at=NOW, expected_interval_s=600, tags=["north"]
     )
     temperature = Series.objects.create(device=device, metric="temperature", kind=Kind.NUMBER)
     door = Series.objects.create(device=device, metric="door", kind=Kind.BOOLEAN)
