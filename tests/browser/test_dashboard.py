@@ -58,6 +58,18 @@ def expect_live(page: Page) -> None:
     expect(page.locator("html")).to_have_attribute("data-line", "live")
 
 
+def ink_of(value: Locator) -> str:
+    """Its colour, once it is there to stay: of a row that was just replaced there is none."""
+    inks: list[str] = []
+
+    def has_ink() -> bool:
+        inks.append(value.evaluate("each => getComputedStyle(each).color"))
+        return bool(inks[-1])
+
+    wait_until(has_ink, "the value to have a colour")
+    return inks[-1]
+
+
 def send(hub: Hub, token: str, **values: object) -> None:
     headers = {"Authorization": f"Bearer {token}"}
     answer = hub.ask("/ingest/", json.dumps(values), headers=headers)
@@ -186,7 +198,7 @@ def test_a_stopped_hub_shows_as_stale_and_recovers(page: Page, hub: Hub) -> None
     open_page(page, hub)
     value = row(page, "roof").locator(".slot .value")
     expect(value).to_have_text("21.50")
-    ink = value.evaluate("each => getComputedStyle(each).color")
+    ink = ink_of(value)
     hub.terminate()
     banner = page.locator("#banner")
     expect(banner).to_contain_text(re.compile(r"Stale since \d\d:\d\d:\d\d\."))
