@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ingest import wire
+from ingest.messages import SEQ_MAX
 from ingest.reading import Bounds, Frame, Refusal
 
 STREAM: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
-SEQ_MAX: Final = 2**53  # what any JSON parser of a device holds exactly
 ABUSE_FACTOR: Final = 2  # windows: a device that far beyond its own is not listening: 4429
 
 

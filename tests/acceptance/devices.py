@@ -13,6 +13,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
+from tests.schema import is_what_a_hub_says
+
 PATIENCE_S = 20.0
 """For one answer: milliseconds on an idle machine."""
 
@@ -38,8 +40,7 @@ class Device:
 
     async def hear(self) -> dict[str, Any]:
         async with asyncio.timeout(PATIENCE_S):
-            heard: dict[str, Any] = json.loads(await self.connection.recv())
-        return heard
+            return is_what_a_hub_says(json.loads(await self.connection.recv()))
 
     async def ask(self, message: Any) -> dict[str, Any]:
         await self.say(message)
@@ -78,7 +79,7 @@ class Device:
         async with asyncio.timeout(PATIENCE_S):
             try:
                 while True:
-                    last = json.loads(await self.connection.recv())
+                    last = is_what_a_hub_says(json.loads(await self.connection.recv()))
             except ConnectionClosed:
                 return last, self.connection.close_code or 0
 

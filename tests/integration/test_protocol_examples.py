@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from channels.testing import HttpCommunicator, WebsocketCommunicator
@@ -21,6 +21,7 @@ from ingest.consumers import DeviceConsumer
 from ingest.endpoint import FrameEndpoint
 from ingest.gate import Gate
 from ingest.line import Line
+from ingest.messages import ErrorCode
 from ingest.models import Reading
 from ingest.reading import Code
 from ingest.relay import Relay
@@ -29,7 +30,7 @@ from ingest.storage.sqlite import SqliteEngine
 from ingest.writer import WriterOptions
 from project.options import Options
 from tests.integration.engine import default_database
-from tests.integration.hub_messages import HUB_MESSAGE
+from tests.schema import is_what_a_hub_says
 from tests.unit.ingest.frames import decoded
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -125,9 +126,7 @@ class Talk:
 
     async def _next(self) -> dict[str, Any]:
         assert self.socket
-        message: dict[str, Any] = json.loads(await self.socket.receive_from(timeout=10))
-        HUB_MESSAGE.validate_python(message)
-        return message
+        return is_what_a_hub_says(json.loads(await self.socket.receive_from(timeout=10)))
 
 
 def joined(ack: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:
@@ -178,7 +177,7 @@ async def test_every_request_on_the_page_is_answered_as_it_says(line: Line, toke
         assert alike(json.loads(got["body"]), expected), got["body"]
         told = {name.decode().lower(): value.decode() for name, value in got["headers"]}
         assert expected_headers.items() <= told.items()
-        HUB_MESSAGE.validate_python(json.loads(got["body"]))
+        is_what_a_hub_says(json.loads(got["body"]))
 
 
 def parsed_answer(answer: str) -> tuple[int, dict[str, str], Any]:
@@ -236,6 +235,13 @@ def test_the_page_lists_every_error_that_a_connection_can_end_with() -> None:
     closes |= {(close, code) for code, close in re.findall(r'"(\w+)", (4\d{3})\b', source)}
     listed = {(row[0], row[1].strip("`")) for row in table("## Errors and close codes")}
     assert listed == closes
+
+
+def test_the_schema_has_every_error_on_the_page() -> None:
+    rows = table("## Errors and close codes") + table("## Over HTTP")
+    named = {code for row in rows for code in re.findall(r"^`(\w+)`", f"{row[1]}")}
+    assert len(named) > 15
+    assert named <= set(get_args(ErrorCode))
 
 
 def test_the_limits_on_the_page_are_the_hubs() -> None:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from ingest.session import SEQ_MAX
+from ingest.messages import SEQ_MAX
 from tests.unit.ingest.frames import NOW_MS
 from tests.unit.ingest.speech import LIMITS, Speech, frame, hello, opened, plain, reliable
 

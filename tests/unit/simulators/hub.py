@@ -19,6 +19,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
+from tests.schema import is_what_a_hub_says
+
 Fault = Callable[["Connection", int], bool]
 """Called with each frame's number before it is taken; true if the fault struck (the frame is not
 taken then)."""
@@ -45,7 +47,7 @@ class Connection:
     refusing: bool = False
 
     async def say(self, **message: Any) -> None:
-        await self.socket.send(orjson.dumps(message), text=True)
+        await self.socket.send(orjson.dumps(is_what_a_hub_says(message)), text=True)
 
     def cut(self) -> bool:
         self.socket.transport.abort()
@@ -98,9 +100,7 @@ class Hub:
             await self._ack(connection, stream.committed, (0, 0, []))
         elif seq > expected:
             if not connection.refusing:
-                await connection.say(
-                    type="nack", seq=seq, code="out_of_order", expected=expected, retry_after_ms=0
-                )
+                await connection.say(type="nack", seq=seq, code="out_of_order", expected=expected)
             connection.refusing = True
         elif not self._struck(connection, seq):
             connection.refusing = False
@@ -137,6 +137,8 @@ class Hub:
                 "in_flight": self.in_flight,
                 "frame_bytes": self.frame_bytes,
                 "frame_readings": self.frame_readings,
+                "future_s": 600,
+                "ping_s": 20,
             },
         )
 
@@ -145,7 +147,8 @@ class Hub:
     ) -> None:
         stored, duplicate, errors = came_to
         counts = {"stored": stored, "duplicate": duplicate, "rejected": len(errors)}
-        await connection.say(type="ack", seq=seq, **counts, errors=errors)
+        named = {"errors": errors} if errors else {}
+        await connection.say(type="ack", seq=seq, **counts, **named)
 
     def _store(
         self, connection: Connection, frame: dict[str, Any]
