@@ -181,6 +181,11 @@ class Hub:
     def runs(self) -> bool:
         return self._program is not None and self._program.poll() is None
 
+    @property
+    def pid(self) -> int:
+        assert self._program is not None
+        return self._program.pid  # `setpriv` becomes the program it starts
+
     def __enter__(self) -> Self:
         try:
             return self.start()

@@ -12,12 +12,14 @@ import os
 import pwd
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
@@ -105,6 +107,29 @@ class PrivateServer(ABC):
     def stop(self) -> None:
         """Stop the server and keep what it stored."""
         self._release(b"stop\n")
+
+    def kill(self) -> None:
+        """End the server with no warning and keep what it stored, as if memory had run out."""
+        self.send(signal.SIGKILL)
+        assert self._keeper is not None
+        self._keeper.wait()  # it sees that the server ended; told first, it would clear up
+        self._keeper.communicate()
+        self._keeper = None
+
+    def freeze(self) -> None:
+        """All of it stands still, and its connections stay open; `thaw` lets it go on."""
+        self.send(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self.send(signal.SIGCONT)
+
+    def send(self, number: signal.Signals) -> None:
+        """To the server and all that it started. Linux only."""
+        assert self._keeper is not None
+        [server] = _children(self._keeper.pid)
+        for pid in [server, *_children(server)]:
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def close(self) -> None:
         """Stop the server and remove what it stored."""
@@ -194,6 +219,11 @@ class Redis(PrivateServer):
     def ping(self) -> None:
         with redis.Redis.from_url(self.url) as client:
             client.ping()
+
+
+def _children(pid: int) -> list[int]:
+    listed = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [int(child) for child in listed.split()]
 
 
 def find_postgres() -> Path | None:

@@ -15,8 +15,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from tests.acceptance.devices import Device, device, frame
-from tests.acceptance.programs import ZEROS, Simulators, differences, reconciled
 from tests.hubs import Hub, Store, wait_until
+from tests.programs import ZEROS, Simulators, differences, reconciled
 
 KILLS = 3
 DEVICES = [f"sim-{n}" for n in range(6)]

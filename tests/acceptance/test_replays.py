@@ -20,8 +20,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.acceptance.conftest import ENGINES
-from tests.acceptance.programs import ZEROS, Simulators, differences, reconciled
 from tests.hubs import ROOT, Hub, Store, wait_until
+from tests.programs import ZEROS, Simulators, differences, reconciled
 
 Readings = dict[tuple[str, str, int], list[float]]
 """All values recorded, in order, by device, metric and time in microseconds."""

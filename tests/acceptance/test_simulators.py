@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.programs import Simulators
 from tests.hubs import Hub, Store, wait_until
+from tests.programs import Simulators
 
 
 @pytest.fixture

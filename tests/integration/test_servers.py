@@ -74,6 +74,28 @@ def test_postgres_keeps_what_it_stored_over_a_restart(own_postgres: Postgres) ->
         assert connection.execute("SELECT count(*) FROM kept").fetchone() == (0,)
 
 
+def test_postgres_keeps_what_it_stored_when_it_is_killed(own_postgres: Postgres) -> None:
+    url = own_postgres.url
+    with psycopg.connect(url) as connection:
+        connection.execute("CREATE TABLE kept (x int)")
+        connection.commit()
+        own_postgres.kill()
+    assert not answers(url)
+    own_postgres.start()
+    with psycopg.connect(url) as connection:
+        assert connection.execute("SELECT count(*) FROM kept").fetchone() == (0,)
+
+
+def test_a_frozen_redis_says_nothing_and_goes_on_where_it_was(own_redis: Redis) -> None:
+    with redis.Redis.from_url(own_redis.url, socket_timeout=0.5) as client:
+        client.set("x", 1)
+        own_redis.freeze()
+        with pytest.raises(redis.TimeoutError):
+            client.ping()
+        own_redis.thaw()
+        assert eventually(lambda: client.get("x") == b"1")
+
+
 def test_redis_starts_empty_and_on_the_same_port_again(own_redis: Redis) -> None:
     with redis.Redis.from_url(own_redis.url) as client:
         client.set("x", 1)

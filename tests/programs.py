@@ -54,6 +54,11 @@ class Simulators:
         out, err = self._program.communicate(timeout=2 * DEADLINE_S)
         return self._program.returncode, out, err
 
+    def stop(self) -> dict[str, Any]:
+        """Interrupt it; it waits some seconds for its last acks. Its result so far."""
+        self.send(signal.SIGINT)
+        return self.result()
+
     def result(self) -> dict[str, Any]:
         """Wait for the end; it must have been a good one."""
         status, out, err = self.end()

@@ -1,0 +1,57 @@
+"""When a fleet hears from a hub again: reads its ledger as it grows."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+from tests.hubs import DEADLINE_S, wait_until
+
+
+class Acks:
+    """What the devices of one ledger were told since `mark`; a moment is late by some 20 ms.
+
+    Lines that a device wrote down late are of the connection before, and are passed over: an ack
+    counts once a `welcome` of the device was read.
+    """
+
+    def __init__(self, ledger: Path) -> None:
+        self._ledger = ledger
+        self._offset = 0
+        self._marked_s = 0.0
+        self._rest = b""
+        self.welcomed: set[str] = set()
+        self.acked: set[str] = set()
+
+    def mark(self) -> None:
+        """Forget what was, and count seconds from now."""
+        self._offset = self._ledger.stat().st_size if self._ledger.exists() else 0
+        self._rest = b""
+        self.welcomed.clear()
+        self.acked.clear()
+        self._marked_s = time.monotonic()
+
+    def wait_s(self, devices: int = 1, within_s: float = DEADLINE_S) -> float:
+        """Wait until so many devices have an ack; the seconds since the mark."""
+
+        def enough() -> bool:
+            self._read()
+            return len(self.acked) >= devices
+
+        wait_until(enough, f"{devices} devices have an ack again", within_s)
+        return time.monotonic() - self._marked_s
+
+    def _read(self) -> None:
+        with self._ledger.open("rb") as ledger:
+            ledger.seek(self._offset)
+            read = ledger.read()
+        self._offset += len(read)
+        *lines, self._rest = (self._rest + read).split(b"\n")
+        for line in lines:
+            if line.startswith(b'{"resumed"'):
+                self.welcomed.add(json.loads(line)["resumed"]["device"])
+            elif line.startswith(b'{"settled"'):
+                device = json.loads(line)["settled"]["device"]
+                if device in self.welcomed:
+                    self.acked.add(device)

@@ -1,0 +1,1 @@
+"""The faults, a module each: `faults` says what such a module has."""
