@@ -20,8 +20,11 @@ from devices.models import Device, Token
 
 _FORM = re.compile(r"weir_([A-Za-z0-9]{10})_[A-Za-z0-9_-]{43}")
 _PREFIX_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-# Compared against where no row is found, so that a wrong prefix costs what a wrong secret costs.
+# Looked for and compared with where there is nothing to, so that any wrong token costs the same.
+_NO_PREFIX = ""
 _NO_DIGEST = hashlib.sha256(b"").hexdigest()
+
+UNKNOWN = "token_invalid"
 
 
 class TokenRefused(Exception):
@@ -64,27 +67,28 @@ def draw(device: Device, *, label: str = "") -> tuple[Token, str]:
     """A new token of `device`, not yet stored, with its text: for who stores many at once."""
     prefix = "".join(secrets.choice(_PREFIX_ALPHABET) for _ in range(10))
     text = f"weir_{prefix}_{secrets.token_urlsafe(32)}"
-    return Token(device=device, label=label, prefix=prefix, digest=_digest(text)), text
+    return Token(device=device, label=label, prefix=prefix, digest=digest(text)), text
 
 
 def bearer(text: str, now: datetime) -> Bearer:
-    """Whom `text` lets in at `now`. Raises TokenRefused, saying why; one query."""
+    """Whom `text` lets in at `now`. Raises TokenRefused, saying why.
+
+    One query and one digest, whatever is wrong with it.
+    """
     form = _FORM.fullmatch(text)
-    token = (
-        Token.objects.select_related("device").filter(prefix=form.group(1)).first()
-        if form
-        else None
-    )
-    proven = hmac.compare_digest(_digest(text), token.digest if token else _NO_DIGEST)
+    prefix = form.group(1) if form else _NO_PREFIX
+    token = Token.objects.select_related("device").filter(prefix=prefix).first()
+    proven = hmac.compare_digest(digest(text), token.digest if token else _NO_DIGEST)
     if token is None or not proven:
-        raise TokenRefused("token_invalid", 4401, "this token is not known to the hub")
+        raise unknown()
     if (refusal := _refusal(token, now)) is not None:
         raise refusal
     device = token.device
     return Bearer(device.id, token.id, device.uid, device.name, device.expected_interval_s)
 
 
-def _digest(text: str) -> str:
+def digest(text: str) -> str:
+    """What is kept of a token."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -100,12 +104,16 @@ def refused(token_ids: Collection[int], now: datetime) -> dict[int, TokenRefused
     fallen = set(token_ids) - set(holding.values_list("id", flat=True))
     if not fallen:
         return {}
-    gone = TokenRefused("token_invalid", 4401, "this token is not known to the hub")
     known = Token.objects.select_related("device").in_bulk(list(fallen))
     return {
-        token_id: (_refusal(known[token_id], now) if token_id in known else None) or gone
+        token_id: (_refusal(known[token_id], now) if token_id in known else None) or unknown()
         for token_id in fallen
     }
+
+
+def unknown() -> TokenRefused:
+    """The refusal of a token that nobody has, or has any longer."""
+    return TokenRefused(UNKNOWN, 4401, "this token is not known to the hub")
 
 
 def _refusal(token: Token, now: datetime) -> TokenRefused | None:

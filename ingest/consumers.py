@@ -17,7 +17,7 @@ from channels.consumer import AsyncConsumer
 
 from devices.tokens import Bearer, TokenRefused
 from ingest import metrics
-from ingest.gate import Unavailable
+from ingest.gate import TooManyFailures, Unavailable
 from ingest.line import Line, now_us
 from ingest.session import Hello, Opened, Session, Taken
 from ingest.storage import Settlement, StreamRequest, StreamReused
@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 SUBPROTOCOL: Final = "weir.v1"
 BEARER_SUBPROTOCOL: Final = "bearer."  # of browsers, which cannot set a header
+TOO_MANY_FAILURES: Final = "too many wrong tokens: wait before you show another"
 RETRY_AFTER_MS: Final = 1_000  # after trouble of ours; a device adds jitter of its own
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -49,6 +50,7 @@ class DeviceConsumer(AsyncConsumer):
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         self._send = send
+        self._address = address_of(scope)
         self._loop = asyncio.get_running_loop()
         try:
             await receive()  # websocket.connect
@@ -170,9 +172,16 @@ class DeviceConsumer(AsyncConsumer):
             self.line.leave(self)
             self.bearer = None
         try:
-            bearer = await self.line.gate.admit(token)
+            bearer = await self.line.gate.admit(token, self._address)
         except TokenRefused as refusal:
             self.session.fail(refusal.closes, refusal.code, refusal.message)
+        except TooManyFailures as limited:
+            self.session.fail(
+                4429,
+                "too_many_failures",
+                TOO_MANY_FAILURES,
+                retry_after_ms=limited.retry_after_ms,
+            )
         except Unavailable:
             self.session.fail(
                 4503,
@@ -245,6 +254,12 @@ class DeviceConsumer(AsyncConsumer):
             self.line.leave_plain(self.bearer.device_id)
         if self._streamed is not None:
             self.line.leave_stream(self.bearer.device_id, self._streamed.name, self)
+
+
+def address_of(scope: dict[str, Any]) -> str:
+    """Where the connection comes from; empty for one without an address, a Unix socket's."""
+    client = scope.get("client")
+    return str(client[0]) if client else ""
 
 
 def shown_token(scope: dict[str, Any]) -> str | None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass, field
+from math import ceil
 from typing import Any, ClassVar, Final
 
 from channels.consumer import AsyncConsumer
 
 from devices.tokens import Bearer, TokenRefused
-from ingest.consumers import Receive, Send, shown_token
-from ingest.gate import Unavailable
+from ingest.consumers import TOO_MANY_FAILURES, Receive, Send, address_of, shown_token
+from ingest.gate import TooManyFailures, Unavailable
 from ingest.line import Line, now_us
 from ingest.session import Close, Hello, Session, Taken
 from ingest.storage import Settlement
@@ -89,9 +90,12 @@ class FrameEndpoint(AsyncConsumer):
             reason = "send Authorization: Bearer and the token"
             return refusal(401, "token_missing", reason, SHOW_A_BEARER)
         try:
-            self.bearer = await self.line.gate.admit(token)
+            self.bearer = await self.line.gate.admit(token, address_of(scope))
         except TokenRefused as refused:
             return refusal(401, refused.code, refused.message, SHOW_A_BEARER)
+        except TooManyFailures as limited:
+            again = (b"retry-after", b"%d" % ceil(limited.retry_after_ms / 1_000))
+            return refusal(429, "too_many_failures", TOO_MANY_FAILURES, again)
         except Unavailable:
             return refusal(503, "unavailable", "the hub cannot check tokens now", COME_AGAIN)
         if self.line.stopping:

@@ -1,13 +1,15 @@
 """Who is let in, and who is shown out: tokens are asked for in a thread of their own.
 
-Once a connection, never for a frame. Revocation is polled, so it works with the channel layer
-gone, and in every hub process.
+Once a connection, never for a frame, and not at all for who has shown too many wrong ones.
+Revocation is polled, so it works with the channel layer gone, and in every hub process.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import random
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -18,6 +20,8 @@ from django.db import DatabaseError, close_old_connections
 
 from devices import tokens
 from devices.tokens import Bearer, TokenRefused
+from ingest import metrics
+from ingest.failures import FailedTokens, Verdict
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +31,14 @@ T = TypeVar("T")
 
 class Unavailable(Exception):
     """The database cannot be asked now."""
+
+
+class TooManyFailures(Exception):
+    """So many wrong tokens came from this address that no other is looked at yet."""
+
+    def __init__(self, retry_after_ms: int) -> None:
+        super().__init__()
+        self.retry_after_ms = retry_after_ms
 
 
 class Guest(Protocol):
@@ -42,9 +54,13 @@ class Gate:
     """Asks for tokens in one thread, and every `interval_s` whether those inside still hold."""
 
     def __init__(
-        self, interval_s: float, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        interval_s: float,
+        failed_per_min: int = 0,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._interval_s = interval_s
+        self._failed = FailedTokens(failed_per_min)  # of the executor's thread alone
         self._now = now
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="weir-gate")
         self._guests: dict[int, set[Guest]] = {}
@@ -59,9 +75,40 @@ class Gate:
             await asyncio.gather(self._task, return_exceptions=True)
         self._executor.shutdown(wait=False, cancel_futures=True)
 
-    async def admit(self, token: str) -> Bearer:
-        """Whom the token lets in. Raises TokenRefused or Unavailable."""
-        return await self._ask(lambda: tokens.bearer(token, self._now()))
+    async def admit(self, token: str, address: str) -> Bearer:
+        """Whom a token lets in that is shown from `address`.
+
+        Raises TokenRefused, TooManyFailures or Unavailable.
+        """
+        return await self._ask(lambda: self._admit(token, address, time.monotonic()))
+
+    def _admit(self, token: str, address: str, now_s: float) -> Bearer:
+        """One at a time: a crowd of wrong tokens finds those before it counted."""
+        digest = tokens.digest(token)
+        verdict = self._failed.look(digest, address, now_s)
+        if verdict is Verdict.TOO_MANY:
+            metrics.TOKENS.labels("limited").inc()
+            wait_s = self._failed.retry_after_s(digest, address, now_s)
+            raise TooManyFailures(round(1_000 * wait_s * random.uniform(1, 2)))
+        if verdict is Verdict.KNOWN_WRONG:
+            metrics.TOKENS.labels("wrong").inc()
+            raise tokens.unknown()
+        try:
+            bearer = tokens.bearer(token, self._now())
+        except TokenRefused as refusal:
+            self._count(refusal, digest, address, now_s)
+            raise
+        self._failed.admitted(digest)
+        metrics.TOKENS.labels("admitted").inc()
+        return bearer
+
+    def _count(self, refusal: TokenRefused, digest: str, address: str, now_s: float) -> None:
+        if refusal.code == tokens.UNKNOWN:
+            self._failed.wrong(digest, address, now_s)
+            metrics.TOKENS.labels("wrong").inc()
+        else:
+            self._failed.refused(digest, now_s)
+            metrics.TOKENS.labels("refused").inc()
 
     def enter(self, guest: Guest) -> None:
         assert guest.bearer is not None

@@ -26,6 +26,9 @@ ACK_SECONDS = Histogram(
     "weir_ack_seconds", "From a frame's receipt to its settlement", buckets=_SECONDS
 )
 CLOSED = Counter("weir_closed", "Connections that the hub closed, by the protocol's code", ["code"])
+TOKENS = Counter("weir_tokens", "Tokens shown, by what the gate said", ["outcome"])
+for _outcome in ("admitted", "wrong", "refused", "limited"):
+    TOKENS.labels(_outcome)
 
 TAKEN: Final = FRAMES.labels("taken")
 NACKED: Final = FRAMES.labels("nacked")

@@ -58,7 +58,7 @@ class Hub:
                 in_flight=options.in_flight,
                 future_s=options.future_s,
             ),
-            Gate(options.revocation_interval_s),
+            Gate(options.revocation_interval_s, options.failed_tokens_per_min),
             self.relay,
             plain_connections=options.plain_connections,
             hello_timeout_s=options.hello_timeout_s,

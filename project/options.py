@@ -68,6 +68,7 @@ class Options(BaseSettings):
 
     # Access
     revocation_interval_s: float = Field(default=2.0, gt=0)
+    failed_tokens_per_min: int = Field(default=60, ge=0)
 
     @field_validator("allowed_hosts", "allowed_origins", mode="before")
     @classmethod

@@ -246,9 +246,12 @@ class Hub:
         *,
         method: str | None = None,
         headers: Mapping[str, str] | None = None,
+        source: str = "127.0.0.1",
     ) -> Answer:
-        """One HTTP request: GET, or POST of a body."""
-        given = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE_S)
+        """One HTTP request: GET, or POST of a body; from the address `source` of this machine."""
+        given = http.client.HTTPConnection(
+            "127.0.0.1", self.port, timeout=DEADLINE_S, source_address=(source, 0)
+        )
         with closing(given) as connection:
             method = method or ("GET" if body is None else "POST")
             sent = body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body
