@@ -2,29 +2,28 @@
 
     hubs ──group "live"──▶ board (merges, encodes what changed once) ──▶ viewers, one a socket
 
-It joins the group with a channel of its own, so a hundred dashboards cost the layer one member.
-Layers lose messages and forget members: it joins again now and then, and after every error.
-Knows nothing of ingestion; the database it sees only through the two loaders it is given.
+It hears the group through one `listener`, so a hundred dashboards cost the layer one member. What
+was said while it could not hear, or was lost on the way, it reads from the database. Knows nothing
+of ingestion; the database it sees only through the two loaders it is given.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 
-from dashboards.present import DevicePresent, Present
+from dashboards.listener import ChannelLayer, Listener
+from dashboards.present import HUBS_KEPT, DevicePresent, Present
 
 logger = logging.getLogger(__name__)
 
-GROUP = "live"
-# The in-memory layer forgets a member whose message expired, a restarted Redis all of them.
-REJOIN_INTERVAL_S = 15.0
 RETRY_MIN_S, RETRY_MAX_S = 0.5, 10.0
 # A silent board still says that it is there, so that a browser can tell a quiet fleet from a
 # connection that is gone without a word.
@@ -35,18 +34,9 @@ PACE = 0.9
 # The line is stale when no hub has spoken for this many intervals; each speaks every interval.
 STALE_INTERVALS = 4
 STALE_MIN_S = 4.0
-# New, renamed and deleted devices show after this at the latest.
+# New, renamed and deleted devices show after this at the latest. And so often at most is the whole
+# fleet read again, whatever is lost.
 CATALOGUE_INTERVAL_S = 5.0
-
-
-class ChannelLayer(Protocol):
-    """What the board needs of a channel layer."""
-
-    async def new_channel(self) -> str: ...
-    async def receive(self, channel: str) -> dict[str, Any]: ...
-    async def group_add(self, group: str, channel: str) -> None: ...
-    async def group_discard(self, group: str, channel: str) -> None: ...
-
 
 Load = Callable[[], Sequence[DevicePresent]]
 
@@ -72,23 +62,35 @@ class Board:
         load_fleet: Load,
         load_catalogue: Load,
         interval_s: float = 1.0,
+        elapsed: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`clock` gives Unix time in seconds. The loaders run in a thread of the board's own:
-        `load_fleet` once, with latest values; `load_catalogue` every few seconds, without."""
+        """`clock` gives Unix time in seconds and may be set at any time, `elapsed` those of a clock
+        that never is. The loaders run in a thread of the board's own: `load_fleet`, with latest
+        values, at first and after summaries were lost; `load_catalogue`, without, every few
+        seconds."""
         self.interval_s = interval_s
         self.summaries = 0
         self.summaries_refused = 0
         self.updates = 0
         self.merged = 0
         self.primed = False
-        self._layer = channel_layer
-        self._clock = clock
+        self._clock, self._elapsed = clock, elapsed
         self._load_fleet, self._load_catalogue = load_fleet, load_catalogue
         self._present = Present()
         self._viewers: set[Viewer] = set()
         self._news = asyncio.Event()
-        self._heard_s = clock()
-        self._channel: str | None = None
+        self._lost = asyncio.Event()  # summaries, so that the fleet is to be read again
+        self._last_of_hub: dict[str, int] = {}
+        self._heard_s = elapsed()
+        stale_s = max(STALE_INTERVALS * interval_s, STALE_MIN_S)
+        self._stale_s = stale_s
+        self._listener = Listener(
+            channel_layer,
+            elapsed,
+            silence_s=2 * stale_s,
+            on_join=self._lost.set,
+            on_message=self._merge,
+        )
         self._tasks: list[asyncio.Task[None]] = []
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="board")
         self._joined: tuple[frozenset[str], str] = (frozenset(), "")
@@ -99,12 +101,11 @@ class Board:
 
     async def start(self) -> None:
         """Begin to listen. The fleet is primed meanwhile, and again until the database answers."""
-        self._heard_s = self._clock()
+        self._heard_s = self._elapsed()
         self._tasks = [
             asyncio.create_task(loop(), name=f"board-{name}")
             for name, loop in (
-                ("listen", self._listen),
-                ("rejoin", self._rejoin),
+                ("listen", self._listener.run),
                 ("prime", self._prime),
                 ("flush", self._flush),
             )
@@ -115,12 +116,11 @@ class Board:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
-        await self._leave()
         self._loader.shutdown(wait=False, cancel_futures=True)
 
-    def prime(self, known: Sequence[DevicePresent], read_at_ms: int) -> None:
-        """Merge what the database knew at `read_at_ms`."""
-        self._present.prime(known, read_at_ms)
+    def prime(self, known: Sequence[DevicePresent], read_after: int) -> None:
+        """Merge what the database knew when `read_after` summaries had been applied."""
+        self._present.prime(known, read_after, self._now_ms())
         self.primed = True
         # Without a change no update: one out of turn would put the next summary off.
         if self._present.has_changes:
@@ -135,8 +135,8 @@ class Board:
 
     def stale_since_ms(self) -> int | None:
         """When a hub was last heard from, if that is too long ago."""
-        limit_s = max(STALE_INTERVALS * self.interval_s, STALE_MIN_S)
-        return round(self._heard_s * 1000) if self._clock() - self._heard_s > limit_s else None
+        silent_s = self._elapsed() - self._heard_s
+        return round((self._clock() - silent_s) * 1000) if silent_s > self._stale_s else None
 
     def open(self, uid: str | None = None) -> Viewer:
         """A viewer of all devices, or of the one named. It is to be closed."""
@@ -171,72 +171,70 @@ class Board:
         return self._message("update", about, self._joined[1])
 
     def _message(self, kind: str, about: dict[str, Any], fragments: str) -> tuple[int, str]:
-        at_ms = round(self._clock() * 1000)
+        at_ms = self._now_ms()
         head = {"type": kind, "at": at_ms, "stale_since": self.stale_since_ms(), **about}
         return at_ms, f'{orjson.dumps(head).decode()[:-1]},"devices":[{fragments}]}}'
+
+    def _now_ms(self) -> int:
+        return round(self._clock() * 1000)
 
     def _join(self, uids: frozenset[str] | list[str]) -> str:
         found = (self._present.fragment(uid) for uid in uids)
         return ",".join(fragment for fragment in found if fragment is not None)
 
-    async def _listen(self) -> None:
-        retry_s = RETRY_MIN_S
-        while True:
-            try:
-                self._channel = await self._layer.new_channel()
-                await self._layer.group_add(GROUP, self._channel)
-                while True:
-                    message = await self._layer.receive(self._channel)
-                    retry_s = RETRY_MIN_S
-                    self._merge(message)
-            except Exception as error:
-                # Redis away: an ordinary state, said once a try and never a traceback.
-                logger.warning("no summaries: %s; trying again in %.1f s", error, retry_s)
-                await self._leave()
-                await asyncio.sleep(retry_s)
-                retry_s = min(retry_s * 2, RETRY_MAX_S)
-
-    async def _leave(self) -> None:
-        """A channel that nobody reads any more would gather messages without bound."""
-        channel, self._channel = self._channel, None
-        if channel is not None:
-            with suppress(Exception):
-                await self._layer.group_discard(GROUP, channel)
-
-    async def _rejoin(self) -> None:
-        while True:
-            await asyncio.sleep(REJOIN_INTERVAL_S)
-            if self._channel is not None:
-                with suppress(Exception):
-                    await self._layer.group_add(GROUP, self._channel)
-
     def _merge(self, message: dict[str, Any]) -> None:
         try:
-            body = orjson.loads(message["body"])
-            self._present.apply(message["hub"], body, round(self._clock() * 1000))
+            hub, body = message["hub"], orjson.loads(message["body"])
+            self._present.apply(hub, body, self._now_ms())
         except (KeyError, TypeError, ValueError):
             self.summaries_refused += 1
             logger.exception("a summary that cannot be read; is an older hub in this group?")
             return
         self.summaries += 1
-        self._heard_s = self._clock()
+        self._heard_s = self._elapsed()
         self._news.set()
+        self._number(hub, message.get("number"))
+
+    def _number(self, hub: str, number: int | None) -> None:
+        """A hub numbers its summaries: a gap is one that the layer lost."""
+        if number is None:  # an older hub's
+            return
+        last = self._last_of_hub.pop(hub, number)
+        self._last_of_hub[hub] = number
+        while len(self._last_of_hub) > HUBS_KEPT:
+            self._last_of_hub.pop(next(iter(self._last_of_hub)))
+        if number > last + 1:
+            self._lost.set()
 
     async def _prime(self) -> None:
-        loop = asyncio.get_running_loop()
-        load, retry_s = self._load_fleet, RETRY_MIN_S
+        """Read the fleet, and again where summaries were lost; who is in it, every few seconds."""
+        whole, retry_s = True, RETRY_MIN_S
         while True:
-            read_at_ms = round(self._clock() * 1000)
-            try:
-                known = await loop.run_in_executor(self._loader, load)
-            except Exception as error:
-                logger.warning("cannot read the fleet: %s; trying again in %.1f s", error, retry_s)
+            if whole:
+                self._lost.clear()
+            if not await self._load(self._load_fleet if whole else self._load_catalogue):
                 await asyncio.sleep(retry_s)
                 retry_s = min(retry_s * 2, RETRY_MAX_S)
                 continue
-            self.prime(known, read_at_ms)
-            load, retry_s = self._load_catalogue, RETRY_MIN_S
-            await asyncio.sleep(CATALOGUE_INTERVAL_S)
+            retry_s = RETRY_MIN_S
+            if whole:
+                whole_s = self._elapsed()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._lost.wait(), CATALOGUE_INTERVAL_S)
+            whole = self._lost.is_set()
+            if whole:
+                await asyncio.sleep(max(0.0, CATALOGUE_INTERVAL_S - (self._elapsed() - whole_s)))
+
+    async def _load(self, load: Load) -> bool:
+        """Whether the database answered; what it knows is merged."""
+        read_after = self._present.applied
+        try:
+            known = await asyncio.get_running_loop().run_in_executor(self._loader, load)
+        except Exception as error:
+            logger.warning("cannot read the fleet: %s; trying again in a moment", error)
+            return False
+        self.prime(known, read_after)
+        return True
 
     async def _flush(self) -> None:
         while True:

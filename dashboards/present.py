@@ -66,31 +66,35 @@ class Present:
         self._devices: dict[str, DevicePresent] = {}
         self._fragments: dict[str, str] = {}
         self._hubs: OrderedDict[str, dict[str, Counts]] = OrderedDict()
-        self._applied_ms: dict[str, int] = {}
+        self.applied = 0
+        """How many summaries were."""
+        self._applied_last: dict[str, int] = {}
         self._changed: set[str] = set()
         self._removed: set[str] = set()
 
-    def prime(self, known: Iterable[DevicePresent], read_at_ms: int) -> None:
-        """Merge what the database knew at `read_at_ms`; who is missing there is removed.
+    def prime(self, known: Iterable[DevicePresent], read_after: int, now_ms: int) -> None:
+        """Merge what the database knew, at the latest `now_ms`; who is missing there is removed.
 
-        A device first heard of after that moment stays: the database was read too early for it.
+        It was read when `read_after` summaries were applied: a device that was heard of after them
+        stays, since the database was read too early for it.
         """
         uids = set()
         for device in known:
             uids.add(device.uid)
-            self._merge_known(device)
+            self._merge_known(device, now_ms)
         for uid in self._devices.keys() - uids:
-            if self._applied_ms.get(uid, 0) < read_at_ms:
+            if self._applied_last.get(uid, 0) <= read_after:
                 self._forget(uid)
 
     def apply(self, hub: str, devices: Iterable[DeviceSummary], now_ms: int) -> None:
         """Merge one summary of `hub`, received at `now_ms`."""
+        self.applied += 1
         counts_of_hub = self._counts_of(hub)
         for summary in devices:
             uid = summary["uid"]
             device = self._devices.setdefault(uid, DevicePresent(uid, summary["name"]))
-            self._applied_ms[uid] = now_ms
-            self._see(device, summary["seen"])
+            self._applied_last[uid] = self.applied
+            self._see(device, summary["seen"], now_ms)
             self._keep_latest(device, summary["values"])
             self._count(device, counts_of_hub, summary["counts"])
             self._touch(uid)
@@ -127,7 +131,7 @@ class Present:
         found = self._devices.get(uid)
         return found.copy() if found else None
 
-    def _merge_known(self, known: DevicePresent) -> None:
+    def _merge_known(self, known: DevicePresent, now_ms: int) -> None:
         device = self._devices.get(known.uid)
         if device is None:
             self._devices[known.uid] = known.copy()
@@ -135,7 +139,8 @@ class Present:
             return
         changed = (device.name, device.interval_s) != (known.name, known.interval_s)
         device.name, device.interval_s = known.name, known.interval_s
-        changed |= self._see(device, known.seen_ms)
+        if known.seen_ms is not None and known.seen_ms <= now_ms:
+            changed |= self._see(device, known.seen_ms, now_ms)
         changed |= self._keep_latest(device, known.values)
         if changed:
             self._touch(known.uid)
@@ -143,7 +148,7 @@ class Present:
     def _forget(self, uid: str) -> None:
         del self._devices[uid]
         self._fragments.pop(uid, None)
-        self._applied_ms.pop(uid, None)
+        self._applied_last.pop(uid, None)
         self._changed.discard(uid)
         self._removed.add(uid)
         for counts_of_hub in self._hubs.values():
@@ -162,8 +167,13 @@ class Present:
         return counts
 
     @staticmethod
-    def _see(device: DevicePresent, seen_ms: int | None) -> bool:
-        if seen_ms is None or (device.seen_ms is not None and seen_ms <= device.seen_ms):
+    def _see(device: DevicePresent, seen_ms: int | None, now_ms: int) -> bool:
+        """Never earlier than it was, unless that was said by a clock that has been set back since:
+        else a device would be online for as long as the clock had been ahead."""
+        if seen_ms is None:
+            return False
+        seen_ms = min(seen_ms, now_ms)
+        if device.seen_ms is not None and seen_ms <= device.seen_ms <= now_ms:
             return False
         device.seen_ms = seen_ms
         return True
@@ -173,7 +183,7 @@ class Present:
         changed = False
         for metric, (ts_ms, value) in values.items():
             kept = device.values.get(metric)
-            if kept is None or ts_ms >= kept[0]:
+            if kept is None or ts_ms > kept[0] or (ts_ms == kept[0] and value != kept[1]):
                 device.values[metric] = (ts_ms, value)
                 changed = True
         return changed

@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 GROUP: Final = "live"
 SEND_TIMEOUT_S: Final = 5.0  # a layer that hangs longer is as good as gone
+LAST_WORD_S: Final = 1.0  # the hub's end does not wait for a Redis that hangs
 
 
 class ChannelLayer(Protocol):
@@ -78,7 +79,7 @@ class Relay:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-            await self.tell()
+            await self.tell(LAST_WORD_S)
 
     def note(self, outcome: Outcome) -> None:
         """Merge a committed batch. The latest by reading time stays, whenever it came."""
@@ -107,7 +108,7 @@ class Relay:
         self._changed.add(bearer.device_id)
         return presence
 
-    async def tell(self) -> None:
+    async def tell(self, within_s: float = SEND_TIMEOUT_S) -> None:
         """Send one summary of what changed, encoded once; empty, it says the hub is alive."""
         if self._layer is None:
             return
@@ -117,9 +118,17 @@ class Relay:
         told = [presence.fresh for presence in presences]
         for presence in presences:
             presence.fresh = {}
-        message = {"type": "live.summary", "hub": self._hub, "at": self._now_ms(), "body": body}
+        # The number tells a board which it did not hear. One that the layer did not take is told
+        # with the next, under the same.
+        message = {
+            "type": "live.summary",
+            "hub": self._hub,
+            "number": self.sent + 1,
+            "at": self._now_ms(),
+            "body": body,
+        }
         try:
-            await asyncio.wait_for(self._layer.group_send(GROUP, message), SEND_TIMEOUT_S)
+            await asyncio.wait_for(self._layer.group_send(GROUP, message), within_s)
         except Exception as error:
             self._missed(changed, told, error)
         else:

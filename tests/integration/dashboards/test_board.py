@@ -14,7 +14,9 @@ from channels.layers import InMemoryChannelLayer
 from prometheus_client import CollectorRegistry
 
 from dashboards import board as board_module
-from dashboards.board import GROUP, Board, Viewer
+from dashboards import listener as listener_module
+from dashboards.board import Board, Viewer
+from dashboards.listener import GROUP
 from dashboards.metrics import BoardCollector
 from dashboards.present import DevicePresent
 
@@ -28,6 +30,11 @@ class Layer(InMemoryChannelLayer):
     def __init__(self) -> None:
         super().__init__()
         self.away = False
+        self.deaf = False
+
+    async def flush(self) -> None:
+        self.deaf = False
+        await super().flush()
 
     async def group_add(self, group: str, channel: str) -> None:
         if self.away:
@@ -45,9 +52,13 @@ class Layer(InMemoryChannelLayer):
         await self.group_send(GROUP, {"type": "cut"})
         self.groups.clear()
 
-    async def publish(self, *devices: dict[str, Any], hub: str = "hub") -> None:
+    async def publish(
+        self, *devices: dict[str, Any], hub: str = "hub", number: int | None = None
+    ) -> None:
         body = orjson.dumps(devices).decode()
-        await self.group_send(GROUP, {"type": "live.summary", "hub": hub, "at": 0, "body": body})
+        message = {"type": "live.summary", "hub": hub, "number": number, "at": 0, "body": body}
+        if not self.deaf:
+            await self.group_send(GROUP, message)
 
 
 class Database:
@@ -56,11 +67,17 @@ class Database:
     def __init__(self) -> None:
         self.away = False
         self.devices: list[DevicePresent] = []
+        self.values_asked = self.catalogue_asked = 0
 
     def load(self) -> Sequence[DevicePresent]:
+        self.values_asked += 1
         if self.away:
             raise ConnectionError("the database is away")
         return self.devices
+
+    def load_catalogue(self) -> Sequence[DevicePresent]:
+        self.catalogue_asked += 1
+        return [DevicePresent(device.uid) for device in self.devices]
 
 
 def summary(uid: str = "roof", value: float = 21.5, ts_ms: float = 1000.0) -> dict[str, Any]:
@@ -100,14 +117,15 @@ async def board(
     layer: Layer, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Board]:
     monkeypatch.setattr(board_module, "RETRY_MIN_S", 0.02)
-    monkeypatch.setattr(board_module, "REJOIN_INTERVAL_S", 0.05)
+    monkeypatch.setattr(listener_module, "RETRY_MIN_S", 0.02)
+    monkeypatch.setattr(listener_module, "REJOIN_INTERVAL_S", 0.05)
     monkeypatch.setattr(board_module, "CATALOGUE_INTERVAL_S", 0.05)
     monkeypatch.setattr(board_module, "STALE_MIN_S", 0.3)
     board = Board(
         layer,
         time.time,
         load_fleet=database.load,
-        load_catalogue=database.load,
+        load_catalogue=database.load_catalogue,
         interval_s=INTERVAL_S,
     )
     database.devices = [DevicePresent("roof"), DevicePresent("porch")]
@@ -204,6 +222,55 @@ async def test_it_comes_back_when_the_layer_does(board: Board, layer: Layer) -> 
     await layer.publish(summary("roof", 30.0))
     await eventually(lambda: board.stale_since_ms() is None)
     assert (await until_shown(board, viewer, "roof"))["values"]["temperature"][1] == 30.0
+
+
+async def test_it_begins_anew_where_the_layer_is_silent_without_an_error(
+    board: Board, layer: Layer
+) -> None:
+    layer.deaf = True  # as a connection to Redis that is gone without a word
+    await eventually(lambda: not layer.deaf)
+    await eventually(lambda: layer.groups.get(GROUP))
+    await layer.publish(summary("roof", 30.0))
+    await eventually(partial(told, board, 1))
+
+
+async def test_what_it_did_not_hear_it_reads_from_the_database(
+    board: Board, layer: Layer, database: Database
+) -> None:
+    await layer.publish(summary("roof", 21.5), number=7)
+    await eventually(partial(told, board, 1))
+    database.devices = [DevicePresent("roof", values={"temperature": (2000.0, 30.5)})]
+    await layer.publish(number=8)
+    await layer.publish(number=10)  # the layer lost the ninth
+    viewer = board.open()
+    fragment = await until_shown(board, viewer, "roof")
+    while fragment["values"] != {"temperature": [2000.0, 30.5]}:
+        fragment = await until_shown(board, viewer, "roof")
+
+
+async def test_what_it_heard_it_does_not_ask_the_database_for(
+    board: Board, layer: Layer, database: Database
+) -> None:
+    board._listener._silence_s = 10 * DEADLINE_S
+    await eventually(lambda: database.values_asked > 1)  # at the start, and when it had joined
+    values_asked = database.values_asked
+    for number in (7, 8, 9):
+        await layer.publish(summary(), number=number)
+    await eventually(partial(told, board, 3))
+    asked = database.catalogue_asked
+    await eventually(lambda: database.catalogue_asked > asked + 1)
+    assert database.values_asked == values_asked
+
+
+async def test_a_clock_that_is_set_makes_no_silence(board: Board, layer: Layer) -> None:
+    ahead_s = 25 * 3600.0
+    board._clock = lambda: time.time() + ahead_s
+    await layer.publish(summary("roof"))
+    await eventually(lambda: board.summaries)
+    assert board.stale_since_ms() is None
+    await eventually(lambda: board.stale_since_ms() is not None)
+    since_ms = board.stale_since_ms() or 0
+    assert abs(since_ms - (time.time() + ahead_s) * 1000) < DEADLINE_S * 1000
 
 
 async def test_silence_of_all_hubs_is_told_with_when_it_began(board: Board, layer: Layer) -> None:

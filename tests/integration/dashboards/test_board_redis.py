@@ -13,7 +13,9 @@ import pytest
 from channels_redis.pubsub import RedisPubSubChannelLayer
 
 from dashboards import board as board_module
-from dashboards.board import GROUP, Board
+from dashboards import listener as listener_module
+from dashboards.board import Board
+from dashboards.listener import GROUP
 from dashboards.present import DevicePresent
 from tests.integration.dashboards.test_board import DEADLINE_S, eventually, summary
 from tests.servers import Redis
@@ -35,7 +37,7 @@ async def started_board(redis: Redis) -> AsyncIterator[Board]:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(board_module, "RETRY_MAX_S", 0.5)
+    monkeypatch.setattr(listener_module, "RETRY_MAX_S", 0.5)
     monkeypatch.setattr(board_module, "STALE_MIN_S", 1.0)
 
 

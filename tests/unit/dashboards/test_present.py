@@ -67,6 +67,20 @@ def test_a_device_is_never_seen_earlier_than_it_was(present: Present) -> None:
     assert fragment(present)["seen"] == NOON_MS
 
 
+def test_a_clock_that_was_ahead_leaves_no_device_online(present: Present) -> None:
+    ahead_ms = NOON_MS + 25 * 3_600_000
+    present.apply("hub", [summary(seen=ahead_ms)], ahead_ms)
+    present.apply("hub", [summary(seen=NOON_MS)], NOON_MS)
+    assert fragment(present)["seen"] == NOON_MS
+    present.prime([DevicePresent("roof", seen_ms=ahead_ms)], present.applied, NOON_MS + 1)
+    assert fragment(present)["seen"] == NOON_MS
+
+
+def test_a_device_was_not_seen_later_than_now(present: Present) -> None:
+    present.apply("a hub that is ahead", [summary(seen=NOON_MS + 5000)], NOON_MS)
+    assert fragment(present)["seen"] == NOON_MS
+
+
 def test_counts_of_hubs_add_up(present: Present) -> None:
     present.apply("a", [summary(stored=10, rejected=1)], NOON_MS)
     present.apply("b", [summary(stored=5, duplicate=2)], NOON_MS)
@@ -109,7 +123,7 @@ def test_changes_are_taken_once(present: Present) -> None:
 def test_the_database_tells_name_and_interval_but_not_an_older_value(present: Present) -> None:
     present.apply("hub", [summary(temperature=(2000.0, 22.5))], NOON_MS)
     old = DevicePresent("roof", "Roof", 10.0, NOON_MS - 9000, {"temperature": (1000.0, 21.5)})
-    present.prime([old], NOON_MS)
+    present.prime([old], 1, NOON_MS)
     told = fragment(present)
     assert (told["name"], told["interval_s"], told["seen"]) == ("Roof", 10.0, NOON_MS)
     assert told["values"] == {"temperature": [2000.0, 22.5]}
@@ -117,24 +131,27 @@ def test_the_database_tells_name_and_interval_but_not_an_older_value(present: Pr
 
 def test_priming_with_what_is_known_changes_nothing(present: Present) -> None:
     known = DevicePresent("roof", "Roof", 10.0, NOON_MS)
-    present.prime([known], NOON_MS)
+    present.prime([known], 0, NOON_MS)
     present.take_changes()
-    present.prime([known], NOON_MS + 5000)
+    present.prime([known], 0, NOON_MS + 5000)
     assert present.take_changes() == (frozenset(), frozenset())
 
 
 def test_a_deleted_device_is_removed(present: Present) -> None:
-    present.prime([DevicePresent("roof"), DevicePresent("porch")], NOON_MS)
+    present.prime([DevicePresent("roof"), DevicePresent("porch")], 0, NOON_MS)
     present.take_changes()
-    present.prime([DevicePresent("porch")], NOON_MS + 5000)
+    present.prime([DevicePresent("porch")], 0, NOON_MS + 5000)
     assert present.take_changes() == (frozenset(), frozenset({"roof"}))
     assert present.fragment("roof") is None
 
 
 def test_a_device_heard_of_after_the_database_was_read_is_not_removed(present: Present) -> None:
-    present.apply("hub", [summary("new")], NOON_MS + 10)
-    present.prime([], NOON_MS)
+    read_after = present.applied
+    present.apply("hub", [summary("new")], NOON_MS)
+    present.prime([], read_after, NOON_MS)
     assert present.uids() == ["new"]
+    present.prime([], present.applied, NOON_MS)
+    assert present.uids() == []
 
 
 def test_a_copy_does_not_follow_what_comes_later(present: Present) -> None:
