@@ -24,8 +24,6 @@ _PREFIX_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234567
 _NO_PREFIX = ""
 _NO_DIGEST = hashlib.sha256(b"").hexdigest()
 
-UNKNOWN = "token_invalid"
-
 
 class TokenRefused(Exception):
     """A token that lets nobody in. `code` is the protocol's, `closes` its WebSocket close code."""
@@ -113,7 +111,7 @@ def refused(token_ids: Collection[int], now: datetime) -> dict[int, TokenRefused
 
 def unknown() -> TokenRefused:
     """The refusal of a token that nobody has, or has any longer."""
-    return TokenRefused(UNKNOWN, 4401, "this token is not known to the hub")
+    return TokenRefused("token_invalid", 4401, "this token is not known to the hub")
 
 
 def _refusal(token: Token, now: datetime) -> TokenRefused | None:

@@ -103,7 +103,7 @@ class Gate:
         return bearer
 
     def _count(self, refusal: TokenRefused, digest: str, address: str, now_s: float) -> None:
-        if refusal.code == tokens.UNKNOWN:
+        if refusal.code == "token_invalid":
             self._failed.wrong(digest, address, now_s)
             metrics.TOKENS.labels("wrong").inc()
         else:
