@@ -17,10 +17,11 @@ from channels.consumer import AsyncConsumer
 
 from devices.tokens import Bearer, TokenRefused
 from ingest import metrics
+from ingest.admission import Held
 from ingest.gate import TooManyFailures, Unavailable
 from ingest.line import Line, now_us
-from ingest.session import Hello, Opened, Session, Taken
-from ingest.storage import Settlement, StreamRequest, StreamReused
+from ingest.session import HOLD, Hello, Hold, Opened, Refused, Session, Settlement, Taken
+from ingest.storage import StreamRequest, StreamReused
 
 logger = logging.getLogger(__name__)
 
@@ -47,15 +48,19 @@ class DeviceConsumer(AsyncConsumer):
         self._closed = False
         self._streamed: Opened | None = None
         self._plain = False
+        self._held: Held | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._ahead: asyncio.Task[dict[str, Any]] | None = None
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        self._receive = receive
         self._send = send
         self._address = address_of(scope)
         self._loop = asyncio.get_running_loop()
         try:
             await receive()  # websocket.connect
             if await self._accept(scope):
-                await self._listen(scope, receive)
+                await self._listen(scope)
         except asyncio.CancelledError:
             raise
         except Exception:
@@ -77,7 +82,7 @@ class DeviceConsumer(AsyncConsumer):
             return False
         return True
 
-    async def _listen(self, scope: dict[str, Any], receive: Receive) -> None:
+    async def _listen(self, scope: dict[str, Any]) -> None:
         token = shown_token(scope)
         if token is not None:
             await self._authenticate(token)
@@ -87,49 +92,111 @@ class DeviceConsumer(AsyncConsumer):
         while not self._closed:
             if self.bearer is None:
                 try:
-                    message = await asyncio.wait_for(receive(), deadline - self._loop.time())
+                    message = await asyncio.wait_for(self._next(), deadline - self._loop.time())
                 except TimeoutError:
                     self.session.fail(4408, "token_timeout", "no token was shown in time")
                     await self._drain()
                     return
             else:
-                message = await receive()
+                message = await self._next()
             if message["type"] == "websocket.disconnect":
                 return
             if not self.line.stopping:
                 await self._take(message)
 
+    async def _next(self) -> dict[str, Any]:
+        """The next message: the one that was read ahead, if there is one."""
+        if self._ahead is None:
+            return await self._receive()
+        ahead, self._ahead = self._ahead, None
+        return await ahead
+
     async def _take(self, message: dict[str, Any]) -> None:
         """One message: to the session, and what comes of it to the writer or back to the device."""
         text = message.get("text")
-        session = self.session
         if text is None:
-            session.refuse_form("a message is JSON in a text frame, this one is binary")
+            self.session.refuse_form("a message is JSON in a text frame, this one is binary")
         else:
-            received_us = now_us()
-            came = session.receive(text, received_us, self.line.has_room)
-            if came.__class__ is Taken:
-                self._submit(came, received_us)
-            elif came.__class__ is Hello:
+            came = self._offer(text, now_us())
+            if isinstance(came, Hello):
                 await self._welcome(came)
-        if session.replies:
+            elif came is not None:
+                await self._hold(text)
+        if self.session.replies:
             await self._drain()
+
+    def _offer(self, text: str, received_us: int) -> Hello | Hold | None:
+        """Give a text to the session, and what it takes to the writer."""
+        refusal = self.line.refusal(self.bearer, received_us) if self.bearer else None
+        came = self.session.receive(text, received_us, refusal)
+        if isinstance(came, Taken):
+            self._submit(came, received_us)
+            return None
+        if isinstance(came, Hold):
+            return self._wait_for(refusal)
+        return came
 
     def _submit(self, taken: Taken, received_us: int) -> None:
         assert self.bearer is not None
+        stream = None
         if self._streamed is not None:
-            self.line.submit(
-                self, self.bearer, taken, received_us, (self._streamed.id, self._streamed.epoch)
-            )
+            stream = (self._streamed.id, self._streamed.epoch)
+        elif not self._is_let_in():
             return
+        self.line.submit(self, self.bearer, taken, received_us, stream)
+
+    def _is_let_in(self) -> bool:
+        """Whether the device may have this plain connection beside its others."""
+        assert self.bearer is not None
         if not self._plain:
             self._plain = self.line.enter_plain(self.bearer.device_id)
             if not self._plain:
                 self.session.fail(
                     4429, "too_many_connections", "too many plain connections of this device"
                 )
-                return
-        self.line.submit(self, self.bearer, taken, received_us, None)
+        return self._plain
+
+    def _wait_for(self, refusal: Refused | None) -> Hold | None:
+        """See to it that a held text is offered again when that may help."""
+        if not self._is_let_in():
+            return None
+        if refusal is None:
+            return HOLD  # its own acks or its own window are waited for: they are told to it
+        code, retry_after_ms = refusal
+        if code == "busy":
+            self.line.admission.enter(self)
+        else:
+            self._timer = self._loop.call_later(retry_after_ms / 1_000, self.attempt)
+        return HOLD
+
+    async def _hold(self, text: str) -> None:
+        """Read nothing until the text is taken, but for one message that may say it has left."""
+        held = self._held = Held(text, self._loop.time(), self._loop.create_future())
+        self._ahead = ahead = self._loop.create_task(self._receive_ahead())
+        await asyncio.wait((held.done, ahead), return_when=asyncio.FIRST_COMPLETED)
+        if held.done.done() or ahead.result()["type"] != "websocket.disconnect":
+            await held.done
+        self._held = None
+
+    async def _receive_ahead(self) -> dict[str, Any]:
+        return await self._receive()
+
+    def attempt(self) -> bool:
+        """See `Waiter`."""
+        held = self._held
+        if held is None or held.done.done():
+            return True
+        since_us = round((self._loop.time() - held.since_s) * 1_000_000)
+        try:
+            came = self._offer(held.text, now_us() - since_us)
+        except Exception as error:
+            held.done.set_exception(error)
+            return True
+        if came is HOLD:
+            return self not in self.line.admission
+        self.line.admission.leave(self)
+        held.done.set_result(None)
+        return True
 
     async def _welcome(self, hello: Hello) -> None:
         """Answer a hello: who it is, and where its stream goes on."""
@@ -195,21 +262,14 @@ class DeviceConsumer(AsyncConsumer):
 
     def settle(self, settlement: Settlement) -> None:
         """See `Connection`."""
-        if settlement.fenced:
-            self.session.fail(4409, "replaced", "another connection has taken this stream over")
-        else:
-            self.session.settle(
-                settlement.through,
-                settlement.stored,
-                settlement.duplicate,
-                settlement.rejected,
-                settlement.refusals,
-            )
+        self.session.settle(settlement)
+        if self._held is not None and self not in self.line.admission:
+            self.attempt()
         self._wake()
 
     def replace(self) -> None:
         """See `Connection`."""
-        self.session.fail(4409, "replaced", "another connection has taken this stream over")
+        self.session.replaced()
         self._wake()
 
     def break_off(self) -> None:
@@ -223,6 +283,8 @@ class DeviceConsumer(AsyncConsumer):
         self._wake()
 
     def _wake(self) -> None:
+        if self._held is not None and self.session.close is not None:
+            self.attempt()  # nothing more is taken: it need not wait
         if self.session.replies and not self._sending and not self._closed:
             self._loop.create_task(self._drain())
 
@@ -245,6 +307,12 @@ class DeviceConsumer(AsyncConsumer):
 
     def _leave(self) -> None:
         self._closed = True
+        self._held = None
+        self.line.admission.leave(self)
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._ahead is not None:
+            self._ahead.cancel()
         metrics.NACKED.inc(self.session.nacked)
         metrics.IGNORED.inc(self.session.ignored)
         if self.bearer is None:

@@ -17,8 +17,7 @@ from devices.tokens import Bearer, TokenRefused
 from ingest.consumers import TOO_MANY_FAILURES, Receive, Send, address_of, shown_token
 from ingest.gate import TooManyFailures, Unavailable
 from ingest.line import Line, now_us
-from ingest.session import Close, Hello, Session, Taken
-from ingest.storage import Settlement
+from ingest.session import Close, Hello, Session, Settlement, Taken
 
 logger = logging.getLogger(__name__)
 
@@ -100,8 +99,9 @@ class FrameEndpoint(AsyncConsumer):
             return refusal(503, "unavailable", "the hub cannot check tokens now", COME_AGAIN)
         if self.line.stopping:
             return refusal(503, "unavailable", "the hub is ending", COME_AGAIN)
-        if not self.line.has_room:
-            return refusal(429, "busy", "the hub cannot take more now", COME_AGAIN)
+        full = self.line.refusal(self.bearer, now_us())
+        if full is not None:
+            return refusal(429, full[0], "the hub cannot take more now", COME_AGAIN)
         return await self._store(body, self.bearer)
 
     async def _store(self, body: bytes, bearer: Bearer) -> Answer:
@@ -132,13 +132,7 @@ class FrameEndpoint(AsyncConsumer):
 
     def settle(self, settlement: Settlement) -> None:
         """See `Connection`."""
-        self.session.settle(
-            settlement.through,
-            settlement.stored,
-            settlement.duplicate,
-            settlement.rejected,
-            settlement.refusals,
-        )
+        self.session.settle(settlement)
         self._end()
 
     def break_off(self) -> None:

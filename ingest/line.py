@@ -14,11 +14,12 @@ from typing import Protocol
 
 from devices.tokens import Bearer
 from ingest import metrics
+from ingest.admission import Admission
 from ingest.buffer import Submission
 from ingest.gate import Gate, Guest
 from ingest.relay import Relay
-from ingest.session import Limits, Taken
-from ingest.storage import Engine, Outcome, Settlement, StreamAnswer, StreamRequest
+from ingest.session import Limits, Refused, Settlement, Taken
+from ingest.storage import Engine, Outcome, StreamAnswer, StreamRequest
 from ingest.writer import Delivery, Writer, WriterOptions
 
 logger = logging.getLogger(__name__)
@@ -59,6 +60,7 @@ class Line:
         self.gate = gate
         self.relay = relay
         self.tally = metrics.Tally()
+        self.admission = Admission()
         self.writer = Writer(open_engine, options, self._cross_over, now_us)
         self.connected = 0
         self.in_flight = 0
@@ -107,9 +109,11 @@ class Line:
         self._collector.unregister()
         return flushed
 
-    @property
-    def has_room(self) -> bool:
-        return self.writer.buffer.has_room
+    def refusal(self, bearer: Bearer, now_us: int) -> Refused | None:
+        """Why no frame of this device can be taken now. Asked for each message."""
+        if not self.writer.buffer.has_room:
+            return "busy", self.limits.busy_retry_ms
+        return None
 
     def submit(
         self,
@@ -198,6 +202,7 @@ class Line:
             metrics.COMMIT_SECONDS.observe(delivery.outcome.commit_s)
             self.in_flight -= delivery.flush.frames
             self._settle(delivery.outcome)
+        self.admission.let_in()
 
     def _settle(self, outcome: Outcome) -> None:
         for settlement in outcome.settlements:

@@ -4,13 +4,14 @@ Fed with texts and with what the writer settled, it gives out frames to store, r
 at the end, the reason to close. It knows no socket, no clock and no database: one connection's
 rules as one object, after the manner of sans-I/O protocols.
 
-A frame's way: `receive` → `Taken` (goes to the writer) → `settle` → ack in `replies`.
+A frame's way: `receive` → `Taken` (goes to the writer) → `settle` → ack in `replies`. What cannot
+be taken now is nacked on a reliable connection; on a plain one `receive` says `HOLD`: give the same
+text again later, and read nothing else meanwhile.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -19,7 +20,11 @@ from ingest.messages import SEQ_MAX
 from ingest.reading import Bounds, Frame, Refusal
 
 STREAM: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
-ABUSE_FACTOR: Final = 2  # windows: a device that far beyond its own is not listening: 4429
+# Of the largest window it was told: a device that far beyond it is not listening, 4429.
+ABUSE_FACTOR: Final = 2
+
+Message = dict[str, Any] | list[Any]
+Refused = tuple[str, int]  # why the hub takes no frame now, a nack's code; and its retry_after_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +98,32 @@ class Taken:
 
     seq: int
     frame: Frame
+    size_bytes: int  # of its text
+
+
+class Hold:
+    """A frame of a plain connection that cannot be taken now."""
+
+
+HOLD: Final = Hold()
+
+
+@dataclass(slots=True)
+class Settlement:
+    """What became of one connection's frames in a committed batch, through frame `through`.
+
+    `fenced`: the stream was taken over, nothing of these frames was stored, and they are not acked.
+    `refusals` are (seq of the frame, refusal), in order.
+    """
+
+    connection: Any
+    through: int = 0
+    stored: int = 0
+    duplicate: int = 0
+    rejected: int = 0
+    readings: int = 0
+    fenced: bool = False
+    refusals: list[tuple[int, Refusal]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -107,6 +138,8 @@ class Session:
     stream: Opened | None = None
     taken: int = 0
     settled: int = 0
+    window: int = field(init=False)
+    largest_window: int = field(init=False, default=1)  # of those that the device was told
     replies: list[str] = field(default_factory=list)
     close: Close | None = None
     # Frames by what became of them that were not taken, for the metrics.
@@ -116,6 +149,9 @@ class Session:
     _refused: int = 0  # frames since then
     _spoken: bool = False
 
+    def __post_init__(self) -> None:
+        self.window = self.limits.in_flight
+
     @property
     def in_flight(self) -> int:
         return self.taken - self.settled
@@ -124,18 +160,19 @@ class Session:
     def expected(self) -> int:
         return self.taken + 1
 
-    def receive(self, text: str, now_us: int, room: bool = True) -> Taken | Hello | None:
-        """A message's text, received at `now_us`. `room` is False while the buffer is full.
+    def receive(
+        self, text: str, now_us: int, refusal: Refused | None = None
+    ) -> Taken | Hello | Hold | None:
+        """A message's text, received at `now_us`. `refusal` says why no frame can be taken now.
 
         A `Hello` is to be answered with `welcome` or `fail`, before the next message is read.
         """
         if self.close is not None:
             self.ignored += 1
             return None
-        if len(text) > self.limits.frame_bytes or (
-            not text.isascii()
-            and len(text.encode("utf-8", "surrogatepass")) > self.limits.frame_bytes
-        ):
+        ascii_only = text.isascii()
+        size_bytes = len(text if ascii_only else text.encode("utf-8", "surrogatepass"))
+        if size_bytes > self.limits.frame_bytes:
             return self.fail(
                 4413, "frame_too_large", f"a frame has at most {self.limits.frame_bytes} bytes"
             )
@@ -155,8 +192,8 @@ class Session:
                 4401, "token_missing", "show a token first: Authorization: Bearer, or hello"
             )
         if self.stream is None:
-            return self._plain(message, now_us, room)
-        return self._reliable(message, now_us, room)
+            return self._plain(message, size_bytes, now_us, refusal)
+        return self._reliable(message, size_bytes, now_us, refusal)
 
     def refuse_form(self, reason: str) -> None:
         """Close for what cannot be read, with the seq to send an empty frame for, if one is due."""
@@ -176,6 +213,15 @@ class Session:
             self.close = Close(closes, code, message, seq, retry_after_ms)
             self.replies.append(self.close.text())
 
+    def flow(self, window: int) -> None:
+        """At most `window` frames may be unacked from now on; who was told another is told so."""
+        if window == self.window:
+            return
+        self.window = window
+        if self.stream is not None and self.close is None:
+            self.largest_window = max(self.largest_window, window)
+            self.replies.append(wire.encode({"type": "flow", "in_flight": window}))
+
     def welcome(self, session: str, now_ms: int, stream: Opened | None) -> None:
         """Answer a `hello` that was let in, with the stream it named, if any."""
         if self.close is not None:  # it was shown out while it was being let in
@@ -185,6 +231,7 @@ class Session:
         if stream is not None:
             self.stream = stream
             self.taken = self.settled = stream.committed
+            self.largest_window = max(self.largest_window, self.window)
             answer["resume"] = {
                 "stream": stream.name,
                 "committed": stream.committed,
@@ -193,22 +240,30 @@ class Session:
                 "duplicate": stream.duplicate,
                 "rejected": stream.rejected,
             }
-        answer["limits"] = self.limits.announced()
+        answer["limits"] = self.limits.announced() | {"in_flight": self.window}
         self.replies.append(wire.encode(answer))
 
-    def settle(
-        self,
-        through: int,
-        stored: int,
-        duplicate: int,
-        rejected: int,
-        refusals: Iterable[tuple[int, Refusal]] = (),
-    ) -> None:
-        """The writer has passed every frame through `through`: its commit is the ack's truth."""
+    def settle(self, settlement: Settlement) -> None:
+        """The writer has passed every frame it names: its commit is the ack's truth."""
+        if settlement.fenced:
+            self.replaced()
+            return
+        through = settlement.through
         assert self.settled < through <= self.taken, "the writer settles in order, what was taken"
         self.settled = through
         if self.close is None:
-            self.replies.append(wire.encode_ack(through, stored, duplicate, rejected, refusals))
+            ack = wire.encode_ack(
+                through,
+                settlement.stored,
+                settlement.duplicate,
+                settlement.rejected,
+                settlement.refusals,
+            )
+            self.replies.append(ack)
+
+    def replaced(self) -> None:
+        """Another connection, of this hub or of another, has taken the stream over."""
+        self.fail(4409, "replaced", "another connection has taken this stream over")
 
     def _hello(self, message: dict[str, Any]) -> Hello | None:
         if self._spoken:
@@ -231,17 +286,17 @@ class Session:
             )
         return Hello(token, stream, first, last)
 
-    def _plain(self, message: dict[str, Any] | list[Any], now_us: int, room: bool) -> Taken | None:
+    def _plain(
+        self, message: Message, size_bytes: int, now_us: int, refusal: Refused | None
+    ) -> Taken | Hold | None:
         if isinstance(message, dict) and "seq" in message:
             return self.refuse_form("a frame has a seq only after a hello with a stream")
-        if self.in_flight >= ABUSE_FACTOR * self.limits.in_flight or not room:
-            return self.fail(
-                4429, "window_exceeded", "wait for acks: too many frames are under way"
-            )
-        return self._take(message, now_us)
+        if refusal is not None or self.in_flight >= self.window:
+            return HOLD
+        return self._take(message, size_bytes, now_us)
 
     def _reliable(
-        self, message: dict[str, Any] | list[Any], now_us: int, room: bool
+        self, message: Message, size_bytes: int, now_us: int, refusal: Refused | None
     ) -> Taken | None:
         seq: Any = message.get("seq") if isinstance(message, dict) else None
         if not _is_seq(seq):
@@ -255,31 +310,32 @@ class Session:
             self.ignored += 1  # in flight already: its ack is on its way
         elif seq > self.expected:
             self._nack(seq, "out_of_order", expected=self.expected)
-        elif self.in_flight >= self.limits.in_flight or not room:
+        elif refusal is not None or self.in_flight >= self.window:
             self._expected_came()  # it is answered, though not taken
-            self._nack(seq, "busy", retry_after_ms=self.limits.busy_retry_ms)
+            code, retry_after_ms = refusal or ("busy", self.limits.busy_retry_ms)
+            self._nack(seq, code, retry_after_ms=retry_after_ms)
         else:
             self._expected_came()
-            return self._take(message, now_us)
+            return self._take(message, size_bytes, now_us)
         return None
 
     def _expected_came(self) -> None:
         self._refusing = False
         self._refused = 0
 
-    def _take(self, message: dict[str, Any] | list[Any], now_us: int) -> Taken:
+    def _take(self, message: Message, size_bytes: int, now_us: int) -> Taken:
         bounds = Bounds(
             now_us + self.limits.future_s * 1_000_000, readings=self.limits.frame_readings
         )
         frame = wire.decode(message, now_us, bounds)
         self.taken += 1
-        return Taken(self.taken, frame)
+        return Taken(self.taken, frame, size_bytes)
 
     def _nack(self, seq: int, code: str, **more: int) -> None:
         """Refuse to take `seq`; one nack until the expected frame comes, the rest is dropped."""
         self._refused += 1
-        if self.in_flight + self._refused > ABUSE_FACTOR * self.limits.in_flight:
-            most = self.limits.in_flight
+        if self.in_flight + self._refused > ABUSE_FACTOR * self.largest_window:
+            most = self.window
             self.fail(4429, "window_exceeded", f"at most {most} frames may be unacked")
         elif self._refusing:
             self.ignored += 1

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from ingest.buffer import Submission
 from ingest.reading import Refusal, Run
-from ingest.session import Hello, Opened
+from ingest.session import Hello, Opened, Settlement
 
 Row = tuple[int, int, Any]  # (time in µs, series id, value)
 
@@ -101,23 +101,6 @@ class StreamLocked:
 
 
 StreamAnswer = Opened | StreamReused | StreamLocked
-
-
-@dataclass(slots=True)
-class Settlement:
-    """What became of one connection's frames in a committed batch, through frame `through`.
-
-    `fenced`: the stream was taken over, nothing of these frames was stored, and they are not acked.
-    """
-
-    connection: Any
-    through: int = 0
-    stored: int = 0
-    duplicate: int = 0
-    rejected: int = 0
-    readings: int = 0
-    fenced: bool = False
-    refusals: list[tuple[int, Refusal]] = field(default_factory=list)
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ingest.session import Hello, Limits, Opened, Session, Taken
+from ingest.session import Hello, Hold, Limits, Opened, Refused, Session, Settlement, Taken
 from tests.unit.ingest.frames import NOW_MS, NOW_US
 
 LIMITS = Limits(frame_bytes=1_024, frame_readings=100, in_flight=4)
@@ -30,15 +30,18 @@ class Speech:
 
     def __init__(self, *, authenticated: bool = True, limits: Limits = LIMITS) -> None:
         self.session = Session(limits, authenticated=authenticated)
-        self.room = True
+        self.refusal: Refused | None = None  # why the hub takes nothing, if it does not
+        self.held = 0  # texts that the hub could not take at once
         self.taken: list[Taken] = []
         self.hello: Hello | None = None
 
     def say(self, message: object) -> list[dict[str, Any]]:
         text = message if isinstance(message, str) else json.dumps(message)
-        came = self.session.receive(text, NOW_US, self.room)
+        came = self.session.receive(text, NOW_US, self.refusal)
         if isinstance(came, Taken):
             self.taken.append(came)
+        elif isinstance(came, Hold):
+            self.held += 1
         elif isinstance(came, Hello):
             self.hello = came
         return self.hear()
@@ -52,7 +55,11 @@ class Speech:
         return self.hear()
 
     def settle(self, through: int, stored: int = 0) -> list[dict[str, Any]]:
-        self.session.settle(through, stored, 0, 0)
+        self.session.settle(Settlement(None, through, stored))
+        return self.hear()
+
+    def flow(self, window: int) -> list[dict[str, Any]]:
+        self.session.flow(window)
         return self.hear()
 
     def hear(self) -> list[dict[str, Any]]:

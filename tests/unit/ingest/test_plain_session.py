@@ -78,29 +78,54 @@ def test_the_size_of_a_frame_is_in_bytes() -> None:
     assert speech.closed == 4413
 
 
-def test_a_plain_frame_is_never_nacked_but_one_that_outruns_the_window_far_closes() -> None:
+def test_a_plain_frame_is_never_nacked_beyond_its_window_it_is_held() -> None:
     speech = plain()
-    for _ in range(2 * LIMITS.in_flight):
+    for _ in range(LIMITS.in_flight):
         assert speech.say({"t": 1}) == []
-    [error] = speech.say({"t": 1})
-    assert (speech.closed, error["code"]) == (4429, "window_exceeded")
-    assert len(speech.taken) == 2 * LIMITS.in_flight
+    assert speech.held == 0
+    for held in (1, 2, 3):
+        assert speech.say({"t": 1}) == []
+        assert speech.held == held
+    assert len(speech.taken) == LIMITS.in_flight
+    assert speech.closed is None
 
 
 def test_acks_make_room_in_the_window() -> None:
     speech = plain()
-    for _ in range(2 * LIMITS.in_flight):
+    for _ in range(LIMITS.in_flight):
         speech.say({"t": 1})
+    speech.say({"t": 2})
     speech.settle(1)
-    assert speech.say({"t": 1}) == []
-    assert speech.closed is None
+    speech.say({"t": 2})
+    assert speech.seqs == list(range(1, LIMITS.in_flight + 2))
 
 
-def test_a_plain_connection_closes_when_the_hub_has_no_room() -> None:
+@pytest.mark.parametrize("code", ["busy", "rate_limited"])
+def test_a_plain_frame_is_held_while_the_hub_takes_none(code: str) -> None:
     speech = plain()
-    speech.room = False
+    speech.refusal = (code, 100)
+    assert speech.say({"t": 1}) == []
+    assert (speech.held, speech.seqs, speech.closed) == (1, [], None)
+    speech.refusal = None
+    assert speech.say({"t": 1}) == []
+    assert (speech.held, speech.seqs) == (1, [1])
+
+
+def test_a_plain_connection_hears_of_no_window_and_keeps_to_it() -> None:
+    speech = plain()
+    assert speech.flow(0) == []
     speech.say({"t": 1})
-    assert speech.closed == 4429
+    assert speech.held == 1
+    assert speech.flow(1) == []
+    speech.say({"t": 1})
+    assert speech.seqs == [1]
+
+
+def test_what_is_no_frame_closes_and_is_not_held() -> None:
+    speech = plain()
+    speech.refusal = ("busy", 100)
+    assert len(speech.say("{")) == 1
+    assert (speech.held, speech.closed) == (0, 4400)
 
 
 def test_nothing_is_taken_before_a_token_was_shown() -> None:

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from ingest.messages import SEQ_MAX
+from ingest.session import Settlement
 from tests.unit.ingest.frames import NOW_MS
 from tests.unit.ingest.speech import LIMITS, Speech, frame, hello, opened, plain, reliable
 
@@ -21,8 +22,12 @@ def out_of_order(seq: int, expected: int) -> dict[str, object]:
     return {"type": "nack", "seq": seq, "code": "out_of_order", "expected": expected}
 
 
-def busy(seq: int) -> dict[str, object]:
-    return {"type": "nack", "seq": seq, "code": "busy", "retry_after_ms": LIMITS.busy_retry_ms}
+def busy(seq: int, retry_after_ms: int = LIMITS.busy_retry_ms) -> dict[str, object]:
+    return {"type": "nack", "seq": seq, "code": "busy", "retry_after_ms": retry_after_ms}
+
+
+def flow(window: int) -> dict[str, object]:
+    return {"type": "flow", "in_flight": window}
 
 
 def test_hello_names_a_stream_and_what_is_held() -> None:
@@ -201,9 +206,9 @@ def test_a_frame_that_is_sent_again_too_early_is_nacked_again() -> None:
 
 def test_a_frame_is_nacked_as_busy_when_the_hub_has_no_room() -> None:
     speech = reliable()
-    speech.room = False
-    assert speech.send(1, 2) == [busy(1)]
-    speech.room = True
+    speech.refusal = ("busy", 700)
+    assert speech.send(1, 2) == [busy(1, 700)]
+    speech.refusal = None
     speech.send(1, 2)
     assert speech.seqs == [1, 2]
 
@@ -211,8 +216,66 @@ def test_a_frame_is_nacked_as_busy_when_the_hub_has_no_room() -> None:
 def test_a_taken_frame_is_never_nacked() -> None:
     speech = reliable()
     speech.send(1, 2)
-    speech.room = False
+    speech.refusal = ("busy", 700)
     assert speech.send(1, 2) == []
+
+
+def test_why_the_hub_takes_nothing_is_told_in_the_nack() -> None:
+    speech = reliable()
+    speech.refusal = ("rate_limited", 1_234)
+    [nack] = speech.send(1, 2)
+    assert nack == busy(1, 1_234) | {"code": "rate_limited"}
+    assert speech.seqs == []
+
+
+def test_a_new_window_is_told_once_and_held_to() -> None:
+    speech = reliable()
+    assert speech.flow(1) == [flow(1)]
+    assert speech.flow(1) == []
+    assert speech.send(1, 2) == [busy(2)]
+    assert speech.flow(2) == [flow(2)]
+    assert speech.send(2) == []
+
+
+def test_a_window_of_nothing_pauses_and_closes_nobody_who_keeps_trying() -> None:
+    speech = reliable()
+    speech.send(1)
+    assert speech.flow(0) == [flow(0)]
+    for _ in range(10):
+        assert speech.send(*range(2, W + 1)) == [busy(2)]
+    assert speech.settle(1) == [ack(1)]
+    assert speech.flow(W) == [flow(W)]
+    assert speech.send(2) == []
+    assert speech.closed is None
+
+
+def test_what_was_on_its_way_when_the_window_closed_is_within_the_largest_it_was_told() -> None:
+    speech = reliable()
+    speech.flow(0)
+    assert len(speech.send(*range(1, 2 * W + 1))) == 1
+    [error] = speech.send(2 * W + 1)
+    assert (speech.closed, error["code"]) == (4429, "window_exceeded")
+
+
+def test_a_window_that_grew_counts_as_the_largest_from_then_on() -> None:
+    speech = reliable()
+    speech.flow(2 * W)
+    speech.flow(1)
+    speech.send(*range(1, 4 * W + 1))
+    assert speech.closed is None
+    speech.send(4 * W + 1)
+    assert speech.closed == 4429
+
+
+def test_a_window_that_was_never_told_counts_for_nothing() -> None:
+    speech = Speech()
+    speech.flow(0)
+    speech.say(hello())
+    [welcome] = speech.welcome(opened())
+    assert welcome["limits"]["in_flight"] == 0
+    assert len(speech.send(1, 2)) == 1
+    speech.send(3)
+    assert speech.closed == 4429
 
 
 def test_beyond_twice_the_window_it_closes() -> None:
@@ -232,9 +295,9 @@ def test_a_device_that_never_sends_what_is_expected_is_closed_in_the_end() -> No
 
 def test_a_device_that_keeps_to_its_window_is_nacked_as_often_as_need_be() -> None:
     speech = reliable()
-    speech.room = False
+    speech.refusal = ("busy", 700)
     for _ in range(10):
-        assert speech.send(*range(1, W + 1)) == [busy(1)]
+        assert speech.send(*range(1, W + 1)) == [busy(1, 700)]
     assert speech.closed is None
 
 
@@ -289,12 +352,20 @@ def test_the_ack_names_what_the_writer_says_was_refused() -> None:
     speech = reliable()
     speech.say({"seq": 1, "t": [], "h": 1})
     [refusal] = speech.taken[0].frame.refusals
-    speech.session.settle(1, 1, 0, 1, [(1, refusal)])
+    speech.session.settle(Settlement(None, 1, 1, 0, 1, refusals=[(1, refusal)]))
     [told] = speech.hear()
     assert (told["stored"], told["rejected"]) == (1, 1)
     assert [(e["seq"], e["sample"], e["metric"], e["code"]) for e in told["errors"]] == [
         (1, 0, "t", "bad_value")
     ]
+
+
+def test_what_another_hub_took_over_is_not_acked() -> None:
+    speech = reliable()
+    speech.send(1)
+    speech.session.settle(Settlement(None, 1, fenced=True))
+    [error] = speech.hear()
+    assert (speech.closed, error["code"]) == (4409, "replaced")
 
 
 def test_the_writer_settles_in_order() -> None:

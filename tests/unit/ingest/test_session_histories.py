@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from ingest.session import Hello, Limits, Opened, Session, Taken
+from ingest.session import Hello, Limits, Opened, Session, Settlement, Taken
 from tests.unit.ingest.frames import NOW_MS, NOW_US
 
 LIMITS = Limits(in_flight=3)
@@ -105,7 +105,7 @@ class Histories(RuleBasedStateMachine):
         session = self.session
         if session is None:
             return
-        came = session.receive(text, NOW_US, self.room)
+        came = session.receive(text, NOW_US, None if self.room else ("busy", 100))
         if isinstance(came, Taken):
             epoch = session.stream.epoch if session.stream else 0
             assert came.frame.runs[0].values == [came.seq]
@@ -128,7 +128,7 @@ class Histories(RuleBasedStateMachine):
         for _ in range(min(count, len(self.waiting))):
             session, epoch, seq = self.waiting.popleft()
             if self.database.commit(epoch, seq):
-                session.settle(seq, 1, 0, 0)
+                session.settle(Settlement(session, seq, 1))
                 self._answer(session)
 
     @rule(room=st.booleans())
