@@ -5,18 +5,15 @@ Inputs are what happens (`add`, `connected`, `received`, `disconnected`); output
 The device must not know sockets, files or clocks: the time is an argument, in seconds of any
 monotonic clock. The rules are those of the protocol's section "Order, duplicates, resume".
 
-Numbers, always: acked ≤ sent ≤ last; the spool holds the frames above acked, but for those that
-a full spool dropped.
+Numbers, always: acked ≤ sent ≤ last, the spool's.
 """
 
 from __future__ import annotations
 
-import math
 import secrets
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import NamedTuple
 
 import orjson
@@ -32,6 +29,8 @@ from simulators.notes import (
     SetAside,
     Settled,
 )
+from simulators.spool import Spool
+from simulators.window import Window
 
 SPOOL_FRAMES = 2000
 """Frames a device keeps while it cannot send; beyond it drops its oldest, as a small flash does."""
@@ -66,16 +65,11 @@ class Device:
     name: Callable[[], str] = random_name
 
     stream: str = field(init=False)
-    spool: deque[Frame] = field(init=False, default_factory=deque)
-    last: int = field(init=False, default=0)
+    spool: Spool = field(init=False)
     acked: int = field(init=False, default=0)
     sent: int = field(init=False, default=0)
     limits: Limits = field(init=False, default_factory=Limits)
-    window: int = field(init=False, default=0)
-    pace: float = field(init=False, default=math.inf)
-    """Frames it dares to have in flight after a nack: halved by each, grown by acks again.
-
-    A device that answered each `busy` with a full window sent every frame eight times over."""
+    window: Window = field(init=False)
     totals: Outcome = field(init=False, default_factory=Outcome)
     open: bool = field(init=False, default=False)
     """Frames may be sent: welcomed, or connected where nobody welcomes."""
@@ -95,6 +89,8 @@ class Device:
 
     def __post_init__(self) -> None:
         self.stream = self._new_name()
+        self.spool = Spool(self.spool_frames, numbered=self.reliable)
+        self.window = Window(self.window_cap)
 
     def _new_name(self) -> str:
         # A colon cannot be in a stream's name: plain connections are told apart in the ledger.
@@ -105,15 +101,9 @@ class Device:
     def add(self, text: bytes, readings: int, due_s: float) -> None:
         """Take one new frame: its text after `seq`, ending with the closing brace."""
         for _ in range(2 if self.twice else 1):
-            self.last += 1
-            body = b'{"seq":%d,%b' % (self.last, text) if self.reliable else b"{" + text
-            self.spool.append(Frame(self.last, body, readings, due_s))
-        while len(self.spool) > self.spool_frames:
-            self._drop_oldest()
-
-    def _drop_oldest(self) -> None:
-        frame = self.spool.popleft()
-        self._notes.append(Dropped(self.stream, frame))
+            dropped = self.spool.add(text, readings, due_s)
+            if dropped is not None:
+                self._notes.append(Dropped(self.stream, dropped))
 
     @property
     def in_flight(self) -> int:
@@ -124,7 +114,7 @@ class Device:
         """How many more frames could be sent at once, those waiting in the spool taken off."""
         if not self.open or self.hang_up:
             return 0
-        return int(min(self.window, self.pace)) - (self.last - self.acked)
+        return self.window.frames - (self.spool.last - self.acked)
 
     # Out
 
@@ -134,16 +124,15 @@ class Device:
 
     def take_frames(self, now_s: float) -> list[Frame]:
         """The frames to be written now, in order; they count as sent."""
-        room = int(min(self.window, self.pace)) - self.sent + self.acked
+        room = self.window.frames - self.in_flight
         if not self.open or self.hang_up or room <= 0 or not self.spool or now_s < self.resend_at_s:
             return []
-        start = self.sent + 1 - self.spool[0].seq
-        if start < 0:
+        frames = self.spool.following(self.sent, room)
+        if frames is None:
             # The next number due was dropped: only a new `held` can tell the hub. Not before there
             # is room, because a paused hub keeps whom it welcomed and may refuse who comes back.
             self.hang_up = True
             return []
-        frames = list(islice(self.spool, start, start + room))
         for frame in frames:
             frame.tries += 1
         self.sent += len(frames)
@@ -153,6 +142,11 @@ class Device:
         notes, self._notes = self._notes, []
         return notes
 
+    def take_retry_after_ms(self) -> int:
+        """How long the hub asked to stay away; it asked once."""
+        asked_ms, self.retry_after_ms = self.retry_after_ms, 0
+        return asked_ms
+
     # The connection
 
     def connected(self) -> None:
@@ -161,21 +155,16 @@ class Device:
         self._error = {}
         if not self.reliable:
             self.open = True
-            self._set_window(self.limits.in_flight or PLAIN_WINDOW_FRAMES)
+            self.window.announce(self.limits.in_flight or PLAIN_WINDOW_FRAMES)
             return
-        first = self.spool[0].seq if self.spool else self.last + 1
-        hello = {
-            "type": "hello",
-            "stream": self.stream,
-            "held": {"first": first, "last": self.last},
-        }
-        self._control.append(orjson.dumps(hello))
+        held = {"first": self.spool.first, "last": self.spool.last}
+        self._control.append(orjson.dumps({"type": "hello", "stream": self.stream, "held": held}))
 
     def disconnected(self, code: int) -> None:
         """The connection ended with this close code (1006 if with none)."""
         error, nacked = self._error, self._nacked
         self.open = self.hang_up = self._nacked = False
-        self.window, self.pace = 0, math.inf
+        self.window.shut()
         self.sent = self.acked
         self.resend_at_s = 0.0
         if code == 4400 and error.get("code") == "stream_reused":
@@ -203,28 +192,19 @@ class Device:
 
     def _begin_anew(self) -> None:
         """Take a new stream name and number what is held from 1; under the old one it is gone."""
-        old, held = self.stream, self.spool
-        if held:
-            self._notes.append(Renamed(old, held[0].seq, held[-1].seq))
-        self.stream, self.spool, self.totals = self._new_name(), deque(), Outcome()
-        self.last = self.acked = self.sent = self._lost = 0
-        for frame in held:
-            self.last += 1
-            if self.reliable:
-                prefix = b'{"seq":%d' % frame.seq
-                frame.body = b'{"seq":%d%b' % (self.last, frame.body.removeprefix(prefix))
-            frame.seq, frame.written = self.last, False
-            self.spool.append(frame)
+        if self.spool:
+            self._notes.append(Renamed(self.stream, self.spool[0].seq, self.spool[-1].seq))
+        self.spool.renumber()
+        self.stream, self.totals = self._new_name(), Outcome()
+        self.acked = self.sent = self._lost = 0
 
     def _set_aside(self, seq: object) -> bool:
         """Put an empty frame in the place of the one the hub could not parse."""
-        for i, frame in enumerate(self.spool):
-            if frame.seq == seq:
-                self._notes.append(SetAside(self.stream, frame))
-                empty = b'{"seq":%d,"readings":[]}' % frame.seq
-                self.spool[i] = Frame(frame.seq, empty, 0, frame.due_s, tries=frame.tries)
-                return True
-        return False
+        frame = self.spool.set_aside(seq)
+        if frame is None:
+            return False
+        self._notes.append(SetAside(self.stream, frame))
+        return True
 
     # Messages
 
@@ -243,26 +223,23 @@ class Device:
             case "nack":
                 self._nack(message, now_s)
             case "flow":
-                self._set_window(message["in_flight"])
+                self.window.announce(message["in_flight"])
             case "welcome":
                 self._welcome(message)
             case "error":
                 self._error = message
                 self.errors[message.get("code", "error")] += 1
-                self.retry_after_ms = message.get("retry_after_ms") or 0
+                self.retry_after_ms = message.get("retry_after_ms") or self.retry_after_ms
             case "bye":
                 # The last acks came before it: nothing more is to be had here.
                 self.retry_after_ms = message.get("retry_after_ms") or 0
                 self.hang_up = True
 
-    def _set_window(self, frames: int) -> None:
-        self.window = min(frames, self.window_cap) if self.window_cap else frames
-
     def _welcome(self, message: Message) -> None:
         limits = message.get("limits", {})
         self.limits = Limits(*(limits.get(name, 0) for name in Limits._fields))
         if "in_flight" in limits:
-            self._set_window(limits["in_flight"])
+            self.window.announce(limits["in_flight"])
         if not self.reliable:
             return
         resume = message["resume"]
@@ -291,16 +268,14 @@ class Device:
         )
 
     def _given_out(self, seq: int) -> int:
-        if not 0 <= seq <= self.last:
-            raise ValueError(f"the hub names frame {seq}, the last one was {self.last}")
+        if not 0 <= seq <= self.spool.last:
+            raise ValueError(f"the hub names frame {seq}, the last one was {self.spool.last}")
         return seq
 
     def _settle(self, through: int) -> list[Frame]:
-        spool, frames = self.spool, []
-        while spool and spool[0].seq <= through:
-            frames.append(spool.popleft())
+        frames = self.spool.settle(through)
         if through > self.acked:
-            self.pace += (through - self.acked) / self.pace
+            self.window.widen(through - self.acked)
             self.acked = through
             self.sent = max(self.sent, through)
             self._nacked = False
@@ -309,11 +284,11 @@ class Device:
     def _nack(self, message: Message, now_s: float) -> None:
         self.errors[message["code"]] += 1
         expected: int = message.get("expected") or message["seq"]
-        if not self.acked < expected <= self.last:
+        if not self.acked < expected <= self.spool.last:
             return
         # Go back: everything above it is dropped unanswered until the expected one comes.
         self.sent = expected - 1
-        self.pace = max(1.0, min(self.pace, self.window) / 2)
+        self.window.narrow()
         self.resend_at_s = now_s + message.get("retry_after_ms", 0) / 1000
         self._nacked = True
 

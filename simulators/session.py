@@ -65,7 +65,7 @@ class Session:
             while not self.device.stopped and not self._leaving:
                 await self._connect_once()
                 if not self.device.stopped and not self._leaving:
-                    await asyncio.sleep(self._backoff.next_s(self.device.retry_after_ms))
+                    await asyncio.sleep(self._backoff.next_s(self.device.take_retry_after_ms()))
         finally:
             if self._alarm is not None:
                 self._alarm.cancel()

@@ -223,12 +223,24 @@ def refuse(**nack: Any) -> Callable[[Connection], bool]:
     return strike
 
 
-def close_with(close_code: int, **error: Any) -> Callable[[Connection], bool]:
-    """An `error`, then a close."""
+def pause(connection: Connection) -> bool:
+    """The hub stops a device in mid-stream, and lets it go on."""
+
+    async def say() -> None:
+        await connection.say(type="flow", in_flight=0)
+        await (await connection.socket.ping())  # it has heard of the pause
+        await connection.say(type="flow", in_flight=connection.hub.in_flight)
+
+    _later(say())
+    return False
+
+
+def close_with(close_code: int, **last: Any) -> Callable[[Connection], bool]:
+    """A last word, an `error` if it is no other, then a close."""
 
     def strike(connection: Connection) -> bool:
         async def end() -> None:
-            await connection.say(type="error", **error)
+            await connection.say(**{"type": "error"} | last)
             await connection.socket.close(close_code)
 
         _later(end())

@@ -10,8 +10,10 @@ import pytest
 
 from simulators.device import Device
 from simulators.notes import Dropped, Frame, Outcome, Renamed, Resumed, SetAside, Settled
+from tests.schema import is_what_a_hub_says
 
 CLEAN_OUTCOME = {"stored": 0, "duplicate": 0, "rejected": 0}
+LIMITS = {"frame_bytes": 1000, "frame_readings": 10, "future_s": 600, "ping_s": 20}
 
 
 class Bench:
@@ -27,7 +29,7 @@ class Bench:
             self.device.add(b'"readings":[{"ts":1,"values":{"a":1}}]}', 1, self.now_s)
 
     def hear(self, **message: Any) -> None:
-        self.device.received(orjson.dumps(message), self.now_s)
+        self.device.received(orjson.dumps(is_what_a_hub_says(message)), self.now_s)
 
     def connect(self) -> dict[str, Any]:
         self.device.connected()
@@ -42,7 +44,7 @@ class Bench:
             session="s",
             time=1,
             resume=resume | CLEAN_OUTCOME | counts,
-            limits={"in_flight": in_flight, "frame_bytes": 1000, "frame_readings": 10},
+            limits=LIMITS | {"in_flight": in_flight},
         )
 
     def ack(self, seq: int, stored: int = 0, **fields: Any) -> None:
@@ -118,6 +120,47 @@ def test_flow_of_zero_pauses_and_flow_resumes() -> None:
     assert bench.sent() == [1, 2]
 
 
+def test_a_pause_stops_what_is_sent_again_too() -> None:
+    bench = online()
+    bench.make(4)
+    bench.sent()
+    bench.hear(type="flow", in_flight=0)
+    bench.hear(type="nack", seq=2, code="busy", retry_after_ms=10)
+    bench.now_s += 60
+    assert bench.sent() == []
+    bench.ack(1)
+    bench.hear(type="flow", in_flight=4)
+    assert bench.sent() == [2, 3, 4]
+
+
+def test_a_hub_may_welcome_with_a_pause() -> None:
+    bench = Bench()
+    bench.make()
+    bench.connect()
+    bench.welcome(in_flight=0)
+    assert bench.sent() == []
+    bench.hear(type="flow", in_flight=1)
+    assert bench.sent() == [1]
+
+
+def test_a_flow_does_not_widen_the_devices_own_window() -> None:
+    bench = online(window_cap=2)
+    bench.make(6)
+    bench.hear(type="flow", in_flight=32)
+    assert bench.sent() == [1, 2]
+
+
+def test_a_window_that_shrinks_lets_acks_come_before_more_is_sent() -> None:
+    bench = online()
+    bench.make(8)
+    assert bench.sent() == [1, 2, 3, 4]
+    bench.hear(type="flow", in_flight=2)
+    bench.ack(2)
+    assert bench.sent() == []
+    bench.ack(3)
+    assert bench.sent() == [5]
+
+
 def test_room_counts_what_waits_in_the_spool() -> None:
     bench = online()
     assert bench.device.room == 4
@@ -145,18 +188,19 @@ def test_refusals_in_an_ack_are_counted_by_code() -> None:
     bench = online()
     bench.make()
     bench.sent()
-    bench.ack(
-        1, rejected=4, errors=[{"seq": 1, "code": "conflict", "count": 3}, {"code": "ts_unit"}]
-    )
+    conflicts = {"seq": 1, "code": "conflict", "message": "…", "count": 3}
+    seconds = {"seq": 1, "code": "ts_unit", "message": "…"}
+    bench.ack(1, rejected=4, errors=[conflicts, seconds])
     assert bench.device.errors == {"conflict": 3, "ts_unit": 1}
 
 
-def test_a_nack_goes_back_to_its_frame_after_the_time_asked_for() -> None:
+@pytest.mark.parametrize("code", ["busy", "rate_limited"])
+def test_a_nack_goes_back_to_its_frame_after_the_time_asked_for(code: str) -> None:
     bench = online()
     bench.make(4)
     bench.sent()
     bench.ack(1)
-    bench.hear(type="nack", seq=2, code="busy", retry_after_ms=750)
+    bench.hear(type="nack", seq=2, code=code, retry_after_ms=750)
     assert bench.sent() == []
     bench.now_s += 0.74
     assert bench.sent() == []
@@ -176,7 +220,8 @@ def test_a_nack_halves_the_frames_in_flight_and_acks_bring_them_back() -> None:
     bench = online()
     bench.make(20)
     assert len(bench.sent()) == 4
-    bench.hear(type="nack", seq=1, code="busy", retry_after_ms=0)
+    bench.hear(type="nack", seq=1, code="busy", retry_after_ms=1)
+    bench.now_s += 1
     assert bench.sent() == [1, 2]
     in_flight = []
     for seq in range(1, 12):
@@ -292,7 +337,8 @@ def test_a_nack_of_a_dropped_frame_hangs_up() -> None:
     bench.make(2)
     bench.sent()
     bench.make()
-    bench.hear(type="nack", seq=1, code="busy", retry_after_ms=0)
+    bench.hear(type="nack", seq=1, code="busy", retry_after_ms=1)
+    bench.now_s += 1
     assert bench.sent() == []
     assert bench.device.hang_up
 
@@ -381,10 +427,22 @@ def test_a_bye_hangs_up_and_is_waited_for() -> None:
     bench.hear(type="bye", code="restart", retry_after_ms=1800)
     assert bench.device.hang_up
     assert bench.sent() == []
-    bench.device.disconnected(1000)
-    assert bench.device.retry_after_ms == 1800
+    bench.device.disconnected(4503)
+    assert not bench.device.stopped
+    assert bench.device.errors == {}
+    assert bench.device.take_retry_after_ms() == 1800
+    assert bench.device.take_retry_after_ms() == 0
+
+
+def test_an_error_may_say_when_to_come_back() -> None:
+    bench = Bench()
     bench.connect()
-    assert bench.device.retry_after_ms == 0
+    bench.hear(type="error", code="unavailable", message="…", retry_after_ms=1200)
+    bench.device.disconnected(4503)
+    assert not bench.device.stopped
+    assert bench.device.take_retry_after_ms() == 1200
+    bench.connect()
+    assert bench.device.take_retry_after_ms() == 0
 
 
 @pytest.mark.parametrize(
@@ -415,7 +473,7 @@ def test_an_answer_that_makes_no_sense_hangs_up(answer: bytes) -> None:
 
 def test_an_unknown_kind_of_message_is_ignored() -> None:
     bench = online()
-    bench.hear(type="from_the_future")
+    bench.device.received(b'{"type":"from_the_future"}', bench.now_s)
     assert not bench.device.hang_up
 
 

@@ -16,7 +16,17 @@ from simulators.fleet import Fleet, Options, Report
 from simulators.recordings import Sample
 from simulators.run import Plan, produce
 from simulators.tokens import Credential
-from tests.unit.simulators.hub import Hub, Stream, close_with, cut, on, refuse, running, samples_of
+from tests.unit.simulators.hub import (
+    Hub,
+    Stream,
+    close_with,
+    cut,
+    on,
+    pause,
+    refuse,
+    running,
+    samples_of,
+)
 
 
 @pytest.fixture
@@ -140,11 +150,32 @@ async def test_a_frame_sent_again_has_one_line_in_the_ledger(hub: Hub, tmp_path:
     assert numbers == list(range(1, 21))
 
 
-async def test_a_nack_is_obeyed_and_nothing_lost(hub: Hub, tmp_path: Path) -> None:
-    hub.faults.append(on(5, refuse(code="busy", retry_after_ms=50)))
+@pytest.mark.parametrize("code", ["busy", "rate_limited"])
+async def test_a_nack_is_obeyed_and_nothing_lost(hub: Hub, tmp_path: Path, code: str) -> None:
+    hub.faults.append(on(5, refuse(code=code, retry_after_ms=50)))
     report = await run(hub, tmp_path)
-    assert report.result["errors"] == {"busy": 1}
+    assert report.result["errors"] == {code: 1}
     assert report.result["frames_acked"] == 20
+    assert reconciled(hub, tmp_path) == CLEAN
+
+
+@pytest.mark.parametrize("rate", [100.0, None], ids=["on a schedule", "as fast as it goes"])
+async def test_a_pause_ends_and_nothing_is_lost(
+    hub: Hub, tmp_path: Path, rate: float | None
+) -> None:
+    hub.faults.append(on(5, pause))
+    report = await run(hub, tmp_path, rate=rate)
+    assert report.complete
+    assert report.result["errors"] == {}
+    assert reconciled(hub, tmp_path) == CLEAN
+
+
+async def test_a_bye_is_no_error_and_the_device_comes_back(hub: Hub, tmp_path: Path) -> None:
+    hub.faults.append(on(5, close_with(4503, type="bye", code="restart", retry_after_ms=20)))
+    report = await run(hub, tmp_path)
+    assert report.complete
+    assert report.result["errors"] == {}
+    assert report.result["reconnects"] == 1
     assert reconciled(hub, tmp_path) == CLEAN
 
 
