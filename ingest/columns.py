@@ -15,7 +15,6 @@ from ingest.reading import (
     NUMBER_MAX,
     SECONDS_BELOW,
     TEXT,
-    TEXT_MAX_CHARACTERS,
     Bounds,
     Code,
     Frame,
@@ -54,12 +53,13 @@ def decode_columns(columns: Any, now_us: int, bounds: Bounds) -> Frame:
         times_us, metrics = _time_one_by_one(times, metrics, length, now_us, bounds, frame)
     samples = range(length)
     for metric, column in metrics.items():
-        kind = _whole_kind(column) if is_metric(metric) else None
+        is_named = is_metric(metric, bounds.metric_characters)
+        kind = _whole_kind(column, bounds.text_characters) if is_named else None
         if kind is not None:
             frame.readings += length
             frame.runs.append(Run(metric, kind, times_us, column, samples))
         else:
-            _take_one_by_one(metric, column, times_us, frame)
+            _take_one_by_one(metric, column, times_us, frame, bounds)
     return frame
 
 
@@ -87,7 +87,7 @@ def _whole_times(times: list[Any], bounds: Bounds) -> list[int] | None:
     return [round(ts * 1_000) for ts in times] if sum(times) == sum(times) else None  # not NaN
 
 
-def _whole_kind(column: list[Any]) -> int | None:
+def _whole_kind(column: list[Any], text_characters: int) -> int | None:
     """The kind of a column, if all of it can be stored and is of one kind."""
     kinds = set(map(type, column))
     if kinds and kinds <= _NUMBERS:
@@ -97,11 +97,7 @@ def _whole_kind(column: list[Any]) -> int | None:
         return NUMBER if fits and (total := sum(column)) == total else None
     if kinds == {bool}:
         return BOOLEAN
-    if (
-        kinds == {str}
-        and max(map(len, column)) <= TEXT_MAX_CHARACTERS
-        and is_storable("".join(column))
-    ):
+    if kinds == {str} and max(map(len, column)) <= text_characters and is_storable("".join(column)):
         return TEXT
     return None
 
@@ -138,13 +134,16 @@ def _time_one_by_one(
     return times_us, metrics
 
 
-def _take_one_by_one(metric: str, column: list[Any], times_us: list[int], frame: Frame) -> None:
+def _take_one_by_one(
+    metric: str, column: list[Any], times_us: list[int], frame: Frame, bounds: Bounds
+) -> None:
     runs: Runs = {}
     for index, value in enumerate(column):
         if value is None:
             continue
         frame.readings += 1
-        run = run_for(runs, metric, kind_of(value), index, value, frame.refusals)
+        kind = kind_of(value, bounds.text_characters)
+        run = run_for(runs, metric, kind, index, value, frame.refusals, bounds)
         if run is not None:
             run.times_us.append(times_us[index])
             run.values.append(value)

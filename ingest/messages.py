@@ -58,9 +58,9 @@ class AnnouncedLimits(TypedDict):
     frames_per_s: NotRequired[Count]
     readings_per_s: NotRequired[Count]
     bytes_per_s: NotRequired[Count]
-    metrics: NotRequired[Positive]
-    metric_characters: NotRequired[Positive]
-    text_characters: NotRequired[Positive]
+    metrics: Positive
+    metric_characters: Positive
+    text_characters: Positive
     future_s: Count
     ping_s: Positive
 

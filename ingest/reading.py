@@ -22,10 +22,10 @@ TEXT: Final = 2
 
 _METRIC: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.:/-]{0,127}")
 METRICS_REMEMBERED: Final = 16_384  # names that were looked at; the fleet's are few and repeat
-METRIC_MAX_CHARACTERS: Final = 128
+METRIC_MAX_CHARACTERS: Final = 128  # the protocol's own; a hub may ask for shorter ones
 NUMBER_MAX: Final = 1e300  # leaves room to sum a hundred million of them in a double
 INTEGER_MAX: Final = 2**53  # beyond it a double cannot hold each integer
-TEXT_MAX_CHARACTERS: Final = 1_024
+TEXT_MAX_CHARACTERS: Final = 1_024  # as above
 VALUE_SHOWN_CHARACTERS: Final = 200  # of a refused value, for people
 SECONDS_BELOW: Final = 10**11  # a time below it is seconds sent as milliseconds
 FAR_MS: Final = 10**15  # beyond any calendar, in milliseconds; what lies farther is not multiplied
@@ -52,19 +52,24 @@ class Code(StrEnum):
     TOO_OLD = "too_old"
     UNSUPPORTED = "unsupported"
     KIND_MISMATCH = "kind_mismatch"
+    SERIES_LIMIT = "series_limit"
     CONFLICT = "conflict"
     UNSTORABLE = "unstorable"
 
 
+_METRIC_RULE: Final = (
+    "a metric starts with a letter and goes on with letters, digits and _ . : / -,"
+    " at most {} in all"
+)
+_TEXT_RULE: Final = "a text has at most {} characters"
 MESSAGES: Final[dict[Code, str]] = {
     Code.BAD_FRAME: "the message is not a frame the hub knows",
     Code.BAD_SAMPLE: 'a sample must be an object with its readings in "values"',
-    Code.BAD_METRIC: "a metric starts with a letter and goes on with letters, digits and _ . : / -,"
-    " at most 128 in all",
+    Code.BAD_METRIC: _METRIC_RULE.format(METRIC_MAX_CHARACTERS),
     Code.BAD_VALUE: "value must be a number, a boolean or a text",
     Code.NOT_FINITE: "value must be a finite number",
     Code.OUT_OF_RANGE: "value must be at most 1e300 in magnitude, an integer at most 2^53",
-    Code.TEXT_TOO_LONG: "a text has at most 1024 characters",
+    Code.TEXT_TOO_LONG: _TEXT_RULE.format(TEXT_MAX_CHARACTERS),
     Code.BAD_TEXT: "a text must not hold NUL or a lone surrogate",
     Code.TS_MISSING: "only one sample of a frame can go without ts",
     Code.TS_INVALID: "ts must be Unix time in milliseconds or an ISO 8601 text with an offset",
@@ -73,6 +78,7 @@ MESSAGES: Final[dict[Code, str]] = {
     Code.TOO_OLD: "ts lies before what the hub keeps",
     Code.UNSUPPORTED: "this hub does not take this form",
     Code.KIND_MISMATCH: "the series began with another kind of value",
+    Code.SERIES_LIMIT: "the device has as many metrics as the hub lets it have",
     Code.CONFLICT: "another value is stored for this time; the first one stays",
     Code.UNSTORABLE: "the database refuses this reading",
 }
@@ -129,11 +135,21 @@ class Bounds:
     latest_us: int
     earliest_us: int = EARLIEST_US
     readings: int = 10_000
+    metric_characters: int = METRIC_MAX_CHARACTERS
+    text_characters: int = TEXT_MAX_CHARACTERS
+
+    def reason(self, code: Code) -> str:
+        """What is said to whoever is refused for `code`, with the limits that hold here."""
+        if code is Code.TEXT_TOO_LONG:
+            return _TEXT_RULE.format(self.text_characters)
+        if code is Code.BAD_METRIC:
+            return _METRIC_RULE.format(self.metric_characters)
+        return MESSAGES[code]
 
 
-def is_metric(name: str) -> bool:
+def is_metric(name: str, most_characters: int = METRIC_MAX_CHARACTERS) -> bool:
     """Whether `name` can be a metric's. What is too long to be one is not remembered either."""
-    return len(name) <= METRIC_MAX_CHARACTERS and _matches(name)
+    return len(name) <= most_characters and _matches(name)
 
 
 @lru_cache(maxsize=METRICS_REMEMBERED)
@@ -141,7 +157,7 @@ def _matches(name: str) -> bool:
     return _METRIC.fullmatch(name) is not None
 
 
-def kind_of(value: object) -> int | Code:
+def kind_of(value: object, text_characters: int = TEXT_MAX_CHARACTERS) -> int | Code:
     """The kind of a decoded JSON value, or why it cannot be one."""
     match value:
         case bool():
@@ -153,7 +169,7 @@ def kind_of(value: object) -> int | Code:
         case int():
             return NUMBER if abs(value) <= INTEGER_MAX else Code.OUT_OF_RANGE
         case str():
-            if len(value) > TEXT_MAX_CHARACTERS:
+            if len(value) > text_characters:
                 return Code.TEXT_TOO_LONG
             return TEXT if is_storable(value) else Code.BAD_TEXT
     return Code.BAD_VALUE

@@ -37,6 +37,7 @@ def decode_samples(samples: Any, now_us: int, bounds: Bounds) -> Frame:
     refusals = frame.refusals
     earliest_ms = max(SECONDS_BELOW, -(-bounds.earliest_us // 1_000))
     latest_ms = bounds.latest_us // 1_000
+    text_characters = bounds.text_characters
     runs: Runs = {}
     readings = 0
     timeless = False
@@ -72,10 +73,10 @@ def decode_samples(samples: Any, now_us: int, bounds: Bounds) -> Frame:
             elif value is None:
                 continue
             else:
-                kind = kind_of(value)
+                kind = kind_of(value, text_characters)
             readings += 1
             if run is None or run.kind != kind:
-                run = run_for(runs, metric, kind, index, value, refusals)
+                run = run_for(runs, metric, kind, index, value, refusals, bounds)
                 if run is None:
                     continue
             run.times_us.append(at_us)
@@ -95,14 +96,16 @@ def run_for(
     sample: int,
     value: object,
     refusals: list[Refusal],
+    bounds: Bounds,
 ) -> Run | None:
     """The run that takes a reading of `metric`, begun if need be; None where it is refused."""
-    if metric not in runs and not is_metric(metric):
-        name = shown(metric, METRIC_MAX_CHARACTERS)
-        refusals.append(Refusal(Code.BAD_METRIC, sample, name, value=shown(value)))
+    if metric not in runs and not is_metric(metric, bounds.metric_characters):
+        name, reason = shown(metric, METRIC_MAX_CHARACTERS), bounds.reason(Code.BAD_METRIC)
+        refusals.append(Refusal(Code.BAD_METRIC, sample, name, value=shown(value), message=reason))
         return None
     if isinstance(kind, Code):
-        refusals.append(Refusal(kind, sample, metric, value=shown(value)))
+        reason = bounds.reason(kind)
+        refusals.append(Refusal(kind, sample, metric, value=shown(value), message=reason))
         return None
     key = metric if metric not in runs or runs[metric].kind == kind else (metric, kind)
     run = runs.get(key)

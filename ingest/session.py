@@ -17,7 +17,13 @@ from typing import Any, Final
 
 from ingest import wire
 from ingest.messages import SEQ_MAX
-from ingest.reading import Bounds, Frame, Refusal
+from ingest.reading import (
+    METRIC_MAX_CHARACTERS,
+    TEXT_MAX_CHARACTERS,
+    Bounds,
+    Frame,
+    Refusal,
+)
 
 STREAM: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # Of the largest window it was told: a device that far beyond it is not listening, 4429.
@@ -34,6 +40,9 @@ class Limits:
     frame_bytes: int = 262_144
     frame_readings: int = 10_000
     in_flight: int = 32
+    metrics: int = 2_000
+    metric_characters: int = METRIC_MAX_CHARACTERS
+    text_characters: int = TEXT_MAX_CHARACTERS
     future_s: int = 600
     ping_s: int = 20
     busy_retry_ms: int = 100
@@ -43,6 +52,9 @@ class Limits:
             "frame_bytes": self.frame_bytes,
             "frame_readings": self.frame_readings,
             "in_flight": self.in_flight,
+            "metrics": self.metrics,
+            "metric_characters": self.metric_characters,
+            "text_characters": self.text_characters,
             "future_s": self.future_s,
             "ping_s": self.ping_s,
         }
@@ -325,7 +337,10 @@ class Session:
 
     def _take(self, message: Message, size_bytes: int, now_us: int) -> Taken:
         bounds = Bounds(
-            now_us + self.limits.future_s * 1_000_000, readings=self.limits.frame_readings
+            now_us + self.limits.future_s * 1_000_000,
+            readings=self.limits.frame_readings,
+            metric_characters=self.limits.metric_characters,
+            text_characters=self.limits.text_characters,
         )
         frame = wire.decode(message, now_us, bounds)
         self.taken += 1

@@ -58,6 +58,7 @@ class WriterOptions:
     seal_grace_s: float = 10.0
     refused_kept: int = 1_000
     streams: int = 8
+    metrics: int = 2_000
 
 
 @dataclass(slots=True)
@@ -145,7 +146,7 @@ class Writer:
 
     def _run(self) -> None:
         engine = self._open_engine()
-        transactions = Transactions(engine, self.options.refused_kept)
+        transactions = Transactions(engine, self.options.refused_kept, self.options.metrics)
         try:
             while not self._abandoned.is_set():
                 hellos, batch = self._next(engine)

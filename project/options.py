@@ -15,6 +15,8 @@ from zoneinfo import available_timezones
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from ingest.reading import METRIC_MAX_CHARACTERS, TEXT_MAX_CHARACTERS
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 # Beyond it Daphne closes with 1009 and no word; up to it the hub answers by name.
 FRAME_MOST_BYTES = 4 * 1024 * 1024
@@ -49,6 +51,9 @@ class Options(BaseSettings):
     hello_timeout_s: float = Field(default=5.0, gt=0)
     plain_connections: int = Field(default=4, ge=1)
     streams: int = Field(default=8, ge=1)
+    metrics: int = Field(default=2_000, ge=1)
+    metric_max_characters: int = Field(default=128, ge=1, le=METRIC_MAX_CHARACTERS)
+    text_max_characters: int = Field(default=1_024, ge=1, le=TEXT_MAX_CHARACTERS)
 
     # The writer
     flush_interval_s: float = Field(default=0.02, ge=0, le=10)

@@ -33,7 +33,7 @@ def writer(engine: str) -> Iterator[Transactions]:  # noqa: F811
         opened = PostgresEngine(
             {"dbname": settings["NAME"], **{key: settings[name] for key, name in names.items()}}
         )
-    yield Transactions(opened, refused_kept=100)
+    yield Transactions(opened, refused_kept=100, metrics=2_000)
     opened.close()
 
 

@@ -208,7 +208,7 @@ def table(heading: str) -> list[list[str]]:
 
 REASONS = {row[0].strip("`"): row for row in table("### Every reason to refuse a reading")}
 # These need more than one frame, or a very long one, to show.
-SHOWN_ELSEWHERE = {"text_too_long", "kind_mismatch", "conflict", "unstorable"}
+SHOWN_ELSEWHERE = {"text_too_long", "kind_mismatch", "series_limit", "conflict", "unstorable"}
 
 
 def test_the_page_lists_every_reason_to_refuse_a_reading() -> None:
@@ -254,6 +254,11 @@ def test_the_limits_on_the_page_are_the_hubs() -> None:
     assert all(json.loads(message)["limits"] == Limits().announced() for message in welcomes)
 
 
+def test_the_page_has_a_row_for_each_limit_with_its_default() -> None:
+    listed = {row[0].strip("`"): int(row[1]) for row in table("## Limits")}
+    assert listed == Limits().announced()
+
+
 def test_the_other_numbers_on_the_page_are_the_hubs() -> None:
     default = {name: field.default for name, field in Options.model_fields.items()}
     text = " ".join(PAGE.split())
@@ -268,6 +273,9 @@ def test_the_other_numbers_on_the_page_are_the_hubs() -> None:
         "frame_bytes": default["frame_max_bytes"],
         "frame_readings": default["frame_max_readings"],
         "in_flight": default["in_flight"],
+        "metrics": default["metrics"],
+        "metric_characters": default["metric_max_characters"],
+        "text_characters": default["text_max_characters"],
         "future_s": default["future_s"],
     }
 

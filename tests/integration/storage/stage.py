@@ -87,10 +87,11 @@ class Reliable(Plain):
 class Hub:
     """One hub process, as the database knows it."""
 
-    def __init__(self, engine: Engine, refused_kept: int = 100) -> None:
+    def __init__(self, engine: Engine, refused_kept: int = 100, metrics: int = 2_000) -> None:
         self.engine = engine
         self.refused_kept = refused_kept
-        self.transactions = Transactions(engine, refused_kept)
+        self.metrics = metrics
+        self.transactions = Transactions(engine, refused_kept, metrics)
 
     def write(self, *batch: Submission, now_us: int = NOW_US) -> Outcome:
         return self.transactions.write(batch, now_us)
@@ -131,7 +132,7 @@ class Hub:
     def crash(self) -> None:
         """The process dies between two statements and another one starts."""
         self.engine.close()
-        self.transactions = Transactions(self.engine, self.refused_kept)
+        self.transactions = Transactions(self.engine, self.refused_kept, self.metrics)
 
 
 @dataclass
@@ -153,8 +154,8 @@ class Stage:
         self._engines.append(opened)
         return opened
 
-    def hub(self, refused_kept: int = 100) -> Hub:
-        return Hub(self.open_engine(), refused_kept)
+    def hub(self, refused_kept: int = 100, metrics: int = 2_000) -> Hub:
+        return Hub(self.open_engine(), refused_kept, metrics)
 
     def device(self, uid: str = "roof") -> Device:
         return Device.objects.create(uid=uid)

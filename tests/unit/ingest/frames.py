@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from ingest import wire
-from ingest.reading import EARLIEST_US, Bounds, Frame, Refusal
+from ingest.reading import Bounds, Frame, Refusal
 
 NOW_MS = 1_795_326_596_347
 NOW_US = NOW_MS * 1_000
@@ -16,10 +16,10 @@ Stored = tuple[str, int, int, Any]  # metric, kind, time in µs, value
 Refused = tuple[str, int | None, str | None, int]  # code, sample, metric, count
 
 
-def decoded(message: object, *, earliest_us: int = EARLIEST_US, readings: int = 10_000) -> Frame:
-    """The frame in `message`: JSON text, or what is to become it."""
+def decoded(message: object, **limits: int) -> Frame:
+    """The frame in `message`: JSON text, or what is to become it. `limits` are those of Bounds."""
     text = message if isinstance(message, str) else json.dumps(message)
-    bounds = Bounds(NOW_US + FUTURE_MS * 1_000, earliest_us, readings)
+    bounds = Bounds(NOW_US + FUTURE_MS * 1_000, **limits)
     frame = wire.decode(wire.parse(text), NOW_US, bounds)
     assert adds_up(frame)
     return frame

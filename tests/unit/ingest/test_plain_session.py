@@ -150,13 +150,7 @@ def test_a_welcome_without_a_stream_tells_the_time_and_the_limits() -> None:
             "type": "welcome",
             "session": "session",
             "time": NOW_MS,
-            "limits": {
-                "frame_bytes": 1_024,
-                "frame_readings": 100,
-                "in_flight": 4,
-                "future_s": 600,
-                "ping_s": 20,
-            },
+            "limits": LIMITS.announced(),
         }
     ]
     speech.say({"t": 1})

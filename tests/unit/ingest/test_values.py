@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import pytest
@@ -134,6 +135,30 @@ def test_a_metric_of_another_form_is_refused_under_a_name_that_can_be_kept(
     metric: str, shown: str, form: str, literal: str
 ) -> None:
     assert refused(frame_of(literal, form, f'"{metric}"')) == [("bad_metric", 0, shown, 1)]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_hub_may_ask_for_shorter_names_and_texts_and_says_how_short(form: str) -> None:
+    text = frame_of('"héllo"', form, '"' + "m" * 7 + '"')
+    bounds = {"metric_characters": 7, "text_characters": 5}
+    assert taken(decoded(text, **bounds)) == [("m" * 7, TEXT, NOW_US, "héllo")]
+    [refusal] = decoded(text, metric_characters=6).refusals
+    assert (refusal.code, refusal.metric) == ("bad_metric", "m" * 7)
+    assert refusal.message.endswith("at most 6 in all")
+    [refusal] = decoded(text, text_characters=4).refusals
+    assert (refusal.code, refusal.value) == ("text_too_long", "héllo")
+    assert refusal.message == "a text has at most 4 characters"
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_column_or_sample_of_short_and_long_texts_keeps_the_short_ones(form: str) -> None:
+    if form == "columns":
+        text = f'{{"columns":{{"ts":[{NOW_MS},{NOW_MS + 1}],"t":["four","five!"]}}}}'
+    else:
+        text = json.dumps([sample("four"), sample("five!", NOW_MS + 1)])
+    frame = decoded(text, text_characters=4)
+    assert taken(frame) == [("t", TEXT, NOW_US, "four")]
+    assert named(frame.refusals) == [("text_too_long", 1, "t", 1)]
 
 
 def test_only_names_that_are_short_are_remembered() -> None:
