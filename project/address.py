@@ -14,7 +14,8 @@ _ANYWHERE = {"0.0.0.0", "::"}
 def is_loopback(host: str) -> bool:
     """Whether a server bound to `host` is reached from this machine alone."""
     try:
-        return ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host)
+        return (getattr(address, "ipv4_mapped", None) or address).is_loopback
     except ValueError:
         return host == "localhost"
 

@@ -18,8 +18,11 @@ from django.urls import path, re_path  # noqa: E402
 from dashboards.routing import live_application, pages_with_board  # noqa: E402
 from ingest.consumers import DeviceConsumer  # noqa: E402
 from ingest.endpoint import FrameEndpoint  # noqa: E402
+from project.details import Details  # noqa: E402
 from project.health import Probe, database_answers, healthz, readyz  # noqa: E402
 from project.hub import Hub, starting  # noqa: E402
+from project.masking import without_tokens_in_addresses  # noqa: E402
+from project.proxies import behind  # noqa: E402
 
 
 async def no_such_socket(scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -35,25 +38,32 @@ def at(pattern: str, answers: Any) -> Any:
 
 hub = Hub(settings.OPTIONS)
 
-application = starting(
-    ProtocolTypeRouter(
-        {
-            "websocket": URLRouter(
-                [
-                    at("ws/ingest/", DeviceConsumer.as_asgi(line=hub.line)),
-                    at("ws/live/", live_application(hub.board)),
-                    at("", no_such_socket),
-                ]
-            ),
-            "http": URLRouter(
-                [
-                    at("ingest/", FrameEndpoint.as_asgi(line=hub.line)),
-                    at("healthz", healthz),
-                    at("readyz", readyz(hub.line.writer, Probe(database_answers))),
-                    at("", pages_with_board(cast(Any, django_application), hub.board)),
-                ]
-            ),
-        }
-    ),
-    hub,
+details = Details(settings.OPTIONS.metrics_token)
+
+routes = ProtocolTypeRouter(
+    {
+        "websocket": URLRouter(
+            [
+                at("ws/ingest/", DeviceConsumer.as_asgi(line=hub.line)),
+                at("ws/live/", live_application(hub.board)),
+                at("", no_such_socket),
+            ]
+        ),
+        "http": URLRouter(
+            [
+                at("ingest/", FrameEndpoint.as_asgi(line=hub.line)),
+                at("healthz", healthz),
+                at(
+                    "readyz",
+                    readyz(hub.line.writer, Probe(database_answers), details.may_be_seen),
+                ),
+                at("metrics", details.guard(cast(Any, django_application))),
+                at("", pages_with_board(cast(Any, django_application), hub.board)),
+            ]
+        ),
+    }
+)
+
+application = behind(
+    without_tokens_in_addresses(starting(routes, hub)), settings.OPTIONS.trusted_proxies
 )

@@ -85,10 +85,12 @@ async def healthz(scope: dict[str, Any], receive: Receive, send: Send) -> None:
     await _answer(scope, send, 200, {"alive": True})
 
 
-def readyz(writer: Writer, database: Probe) -> Application:
-    """200 where frames are taken and acked, else 503; either way, what was looked at.
+def readyz(
+    writer: Writer, database: Probe, details: Callable[[dict[str, Any]], bool]
+) -> Application:
+    """200 where frames are taken and acked, else 503; with what was looked at for those who may.
 
-    In general words: anybody may ask, and a driver's message tells names and addresses.
+    In general words: a driver's message tells names and addresses.
     """
 
     async def ready(scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -101,7 +103,8 @@ def readyz(writer: Writer, database: Probe) -> Application:
             state = "ok"
         found = {"writer": state, "database": "ok" if reached else "does not answer"}
         is_ready = all(word == "ok" for word in found.values())
-        await _answer(scope, send, 200 if is_ready else 503, {"ready": is_ready, **found})
+        told = {"ready": is_ready, **(found if details(scope) else {})}
+        await _answer(scope, send, 200 if is_ready else 503, told)
 
     return ready
 

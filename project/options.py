@@ -7,6 +7,7 @@ A value that cannot be used is refused here, by name, before anything opens.
 from __future__ import annotations
 
 import os
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -21,6 +22,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 # Beyond it Daphne closes with 1009 and no word; up to it the hub answers by name.
 FRAME_MOST_BYTES = 4 * 1024 * 1024
 SECRET_SHORTEST_CHARACTERS = 50  # what Django warns below
+METRICS_TOKEN_SHORTEST_CHARACTERS = 20  # nobody counts wrong ones
 _DATABASES = {"", "sqlite", "postgres", "postgresql"}
 _LAYERS = {"", "redis", "rediss", "unix"}
 _TESTS = "WEIR_TEST_"  # variables of the test suite, not of the hub
@@ -74,8 +76,10 @@ class Options(BaseSettings):
     # Access
     revocation_interval_s: float = Field(default=2.0, gt=0)
     failed_tokens_per_min: int = Field(default=60, ge=0)
+    trusted_proxies: Annotated[list[str], NoDecode] = []
+    metrics_token: str = ""
 
-    @field_validator("allowed_hosts", "allowed_origins", mode="before")
+    @field_validator("allowed_hosts", "allowed_origins", "trusted_proxies", mode="before")
     @classmethod
     def split_on_commas(cls, value: object) -> object:
         if isinstance(value, str):
@@ -103,6 +107,23 @@ class Options(BaseSettings):
     def names_a_zone(cls, value: str) -> str:
         if value not in available_timezones():
             raise ValueError("should be a zone such as Europe/Berlin, or UTC")
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def names_addresses(cls, value: list[str]) -> list[str]:
+        for each in value:
+            try:
+                ip_network(each)
+            except ValueError:
+                raise ValueError("should be addresses and networks such as 10.0.0.0/8") from None
+        return value
+
+    @field_validator("metrics_token")
+    @classmethod
+    def is_hard_to_guess(cls, value: str) -> str:
+        if value and len(value) < METRICS_TOKEN_SHORTEST_CHARACTERS:
+            raise ValueError(f"should have at least {METRICS_TOKEN_SHORTEST_CHARACTERS} characters")
         return value
 
     @field_validator("secret_key")

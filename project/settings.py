@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 from pydantic import ValidationError
@@ -15,7 +17,7 @@ except ValidationError as error:
     first = error.errors()[0]
     name = variable(str(first["loc"][0]).removeprefix("WEIR_").lower())
     said = str(first["msg"]).removeprefix("Value error, ")
-    shown = "" if "secret" in name.lower() or "url" in name.lower() else f", not {first['input']!r}"
+    shown = "" if re.search("SECRET|TOKEN$|URL", name) else f", not {first['input']!r}"
     raise ImproperlyConfigured(f"{name}: {said}{shown}.") from None
 
 SECRET_KEY = OPTIONS.secret_key or kept_secret_key(OPTIONS.data_dir / "secret_key")
@@ -117,10 +119,17 @@ STATICFILES_FINDERS = [
 SERVESTATIC_USE_FINDERS = True
 SERVESTATIC_MAX_AGE = 0
 
+DEFAULT_EXCEPTION_REPORTER = "project.masking.Report"
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "formatters": {
+        "plain": {
+            "()": "project.masking.Formatter",
+            "format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
+        }
+    },
     "root": {"handlers": ["console"], "level": "INFO"},
     "handlers": {
         "console": {"class": "logging.StreamHandler", "formatter": "plain"},

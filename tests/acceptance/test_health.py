@@ -31,11 +31,17 @@ WANTED = [
 ]
 
 
+METRICS_TOKEN = "a token for prometheus"
+PROXY = "127.0.9.9"
+FORWARDED = {"X-Forwarded-For": "192.0.2.7"}
+
+
 @pytest.fixture(scope="module")
 def hub(
     new_store: Callable[[str], Store], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Hub]:
-    with Hub(new_store("sqlite"), tmp_path_factory.mktemp("hub")) as hub:
+    options = {"WEIR_METRICS_TOKEN": METRICS_TOKEN, "WEIR_TRUSTED_PROXIES": PROXY}
+    with Hub(new_store("sqlite"), tmp_path_factory.mktemp("hub"), options=options) as hub:
         yield hub
         assert "Traceback" not in hub.log
 
@@ -50,6 +56,30 @@ def test_a_hub_is_alive_and_ready(hub: Hub) -> None:
 def test_a_probe_needs_no_name_that_the_hub_knows(hub: Hub) -> None:
     for path in ("/healthz", "/readyz"):
         assert hub.ask(path, headers={"Host": "10.0.0.7:8000"}).status == 200
+
+
+@pytest.mark.parametrize("source", ["127.0.0.1", PROXY])
+def test_who_asks_through_a_proxy_is_told_no_details(hub: Hub, source: str) -> None:
+    answer = hub.ask("/readyz", headers=FORWARDED, source=source)
+    assert (answer.status, answer.json) == (200, {"ready": True})
+    answer = hub.ask("/metrics", headers=FORWARDED, source=source)
+    assert (answer.status, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
+    assert "weir_" not in answer.body
+
+
+def test_who_shows_the_token_for_metrics_is_told_all(hub: Hub) -> None:
+    shown = FORWARDED | {"Authorization": f"Bearer {METRICS_TOKEN}"}
+    assert "writer" in hub.ask("/readyz", headers=shown).json
+    assert "weir_readings_pending" in hub.ask("/metrics", headers=shown).body
+    shown["Authorization"] += "!"
+    assert hub.ask("/metrics", headers=shown).status == 401
+    assert METRICS_TOKEN not in hub.log
+
+
+def test_a_trusted_proxy_speaks_for_a_client_on_this_machine(hub: Hub) -> None:
+    here = {"X-Forwarded-For": "127.0.0.1"}
+    assert hub.ask("/metrics", headers=here, source=PROXY).status == 200
+    assert hub.ask("/metrics", headers=here).status == 401
 
 
 def test_a_probe_may_ask_for_the_head_alone(hub: Hub) -> None:

@@ -13,6 +13,8 @@ from project.address import is_loopback, own_hosts, shown_host
         ("127.0.0.1", True),
         ("127.8.0.1", True),
         ("::1", True),
+        ("::ffff:127.0.0.1", True),
+        ("::ffff:192.0.2.7", False),
         ("localhost", True),
         ("0.0.0.0", False),
         ("::", False),
