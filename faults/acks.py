@@ -13,7 +13,7 @@ class Acks:
     """What the devices of one ledger were told since `mark`; a moment is late by some 20 ms.
 
     Lines that a device wrote down late are of the connection before, and are passed over: an ack
-    counts once a `welcome` of the device was read.
+    counts once a `welcome` of the device was read; where the connections should have held, at once.
     """
 
     def __init__(self, ledger: Path) -> None:
@@ -21,11 +21,13 @@ class Acks:
         self._offset = 0
         self._marked_s = 0.0
         self._rest = b""
+        self._reconnected = True
         self.welcomed: set[str] = set()
         self.acked: set[str] = set()
 
-    def mark(self) -> None:
+    def mark(self, *, reconnected: bool = True) -> None:
         """Forget what was, and count seconds from now."""
+        self._reconnected = reconnected
         self._offset = self._ledger.stat().st_size if self._ledger.exists() else 0
         self._rest = b""
         self.welcomed.clear()
@@ -53,5 +55,5 @@ class Acks:
                 self.welcomed.add(json.loads(line)["resumed"]["device"])
             elif line.startswith(b'{"settled"'):
                 device = json.loads(line)["settled"]["device"]
-                if device in self.welcomed:
+                if device in self.welcomed or not self._reconnected:
                     self.acked.add(device)

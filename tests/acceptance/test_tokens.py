@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,8 +12,7 @@ from tests.acceptance.conftest import ENGINES
 from tests.acceptance.devices import device, frame
 from tests.hubs import Hub, Store
 
-HELLO_TIMEOUT_S = 1
-OPTIONS = {"WEIR_HELLO_TIMEOUT_S": HELLO_TIMEOUT_S, "WEIR_REVOCATION_INTERVAL_S": 0.2}
+OPTIONS = {"WEIR_REVOCATION_INTERVAL_S": 0.2}
 NOW = datetime.now(UTC)
 HOUR = timedelta(hours=1)
 
@@ -84,35 +82,6 @@ async def test_a_revoked_token_is_refused(hub: Hub, refusal: Any) -> None:
 async def test_a_token_of_a_disabled_device_is_refused(hub: Hub, refusal: Any) -> None:
     token = hub.store.add_device("disabled", enabled=False)
     assert await refusal(token) == (error_of("device_disabled", "this device is disabled"), 4403)
-
-
-@pytest.mark.parametrize("said", [{"x": 1}, {"type": "hello"}, {"seq": 1, "readings": []}])
-async def test_a_frame_or_a_hello_without_a_token_is_refused(hub: Hub, said: Any) -> None:
-    async with device(hub.url) as abuser:
-        await abuser.say(said)
-        error, code = await abuser.hear_last_word()
-        assert (error["code"], code) == ("token_missing", 4401)
-
-
-async def test_a_token_in_the_url_is_no_token(hub: Hub, token: str) -> None:
-    async with device(f"{hub.url}?token={token}&access_token={token}") as abuser:
-        await abuser.say({"x": 1})
-        assert (await abuser.hear_last_word())[1] == 4401
-    assert token not in hub.log
-
-
-async def test_a_socket_that_shows_no_token_is_closed_in_time(hub: Hub) -> None:
-    started_s = asyncio.get_running_loop().time()
-    async with device(hub.url) as abuser:
-        error = error_of("token_timeout", "no token was shown in time")
-        assert await abuser.hear_last_word() == (error, 4408)
-    assert asyncio.get_running_loop().time() - started_s >= HELLO_TIMEOUT_S * 0.9
-
-
-async def test_a_client_that_speaks_only_other_protocols_is_refused(hub: Hub, token: str) -> None:
-    async with device(hub.url, token, subprotocols=["mqtt", "weir.v0"]) as abuser:
-        error = error_of("no_common_subprotocol", "this hub speaks weir.v1")
-        assert await abuser.hear_last_word() == (error, 4406)
 
 
 @pytest.mark.parametrize("offered", [None, ["weir.v1"], ["mqtt", "weir.v1"]])

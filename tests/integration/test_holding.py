@@ -49,7 +49,7 @@ class Bench:
     def __init__(self, database: str, options: WriterOptions, limits: Limits) -> None:
         self.writes = threading.Event()
         self.writes.set()
-        self._failures, self._engine = failing(SqliteEngine(database))
+        self.failures, self._engine = failing(SqliteEngine(database))
         self._wait_before_each_batch()
         self.gate = Gate(interval_s=60)
         self.line = Line(self._open, options, limits, self.gate, Relay(None, "hub", 60, lambda: 0))
@@ -63,7 +63,7 @@ class Bench:
             self.writes.wait(DEADLINE_S)
             self._wait_before_each_batch()
 
-        self._failures.before("begin", wait)
+        self.failures.before("begin", wait)
 
     async def plain(self, token: str) -> WebsocketCommunicator:
         application = DeviceConsumer.as_asgi(line=self.line)
@@ -225,6 +225,22 @@ async def test_one_whose_token_is_revoked_while_it_waits_is_closed_at_once(
     hub.writes.set()
     assert await acked_through(first, 1) == 1
     assert await asyncio.to_thread(values) == [1]
+
+
+async def test_one_whose_frame_meets_a_bug_of_ours_is_closed_and_the_others_go_on(
+    bench: OneBench,
+) -> None:
+    hub = bench()
+    unlucky = await hub.plain(await asyncio.to_thread(token, "unlucky"))
+    second = await hub.plain(await asyncio.to_thread(token, "second"))
+    hub.failures.break_on(1)
+    await send(unlucky, 1)
+    await send(second, 2)
+    error = json.loads(await unlucky.receive_from(timeout=DEADLINE_S))
+    assert error["code"] == "bug"
+    assert (await unlucky.receive_output(timeout=DEADLINE_S))["code"] == 4500
+    assert await acked_through(second, 1) == 1
+    assert await asyncio.to_thread(values) == [2]
 
 
 async def test_a_frame_that_waited_is_of_the_moment_it_came(bench: OneBench) -> None:
