@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 import time
-from pathlib import Path
 
+from faults.place import Fleet
 from tests.hubs import DEADLINE_S, wait_until
 
 
 class Acks:
-    """What the devices of one ledger were told since `mark`; a moment is late by some 20 ms.
+    """What the devices of a fleet were told since `mark`; a moment is late by some 20 ms.
 
     Lines that a device wrote down late are of the connection before, and are passed over: an ack
     counts once a `welcome` of the device was read; where the connections should have held, at once.
     """
 
-    def __init__(self, ledger: Path) -> None:
-        self._ledger = ledger
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+        self._ledger = fleet.ledger
         self._offset = 0
         self._marked_s = 0.0
         self._rest = b""
@@ -38,6 +39,7 @@ class Acks:
         """Wait until so many devices have an ack; the seconds since the mark."""
 
         def enough() -> bool:
+            assert self._fleet.runs, self._fleet.end()
             self._read()
             return len(self.acked) >= devices
 
@@ -45,6 +47,8 @@ class Acks:
         return time.monotonic() - self._marked_s
 
     def _read(self) -> None:
+        if not self._ledger.exists():
+            return
         with self._ledger.open("rb") as ledger:
             ledger.seek(self._offset)
             read = ledger.read()

@@ -33,7 +33,7 @@ def run(place: Place) -> list[Row]:
         *("--rate", "20", "--samples", "5", "--state", "--behind", f"{behind_s}s"),
         *("--duration", "forever", "--wait", "60s"),
     )
-    acks = Acks(fleet.ledger)
+    acks = Acks(fleet)
     wait_until(lambda: store.readings() > 0, "readings arrive")
     first_s = [_kill(place, hub, acks) for _ in range(kills)]
     acks.wait_s(devices)
