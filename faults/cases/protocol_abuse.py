@@ -25,7 +25,7 @@ def run(place: Place) -> list[Row]:
         *(hub, place.tokens(store, devices), "run"),
         *("--rate", "5", "--duration", "forever", "--wait", "60s"),
     )
-    acks = Acks(fleet.ledger)
+    acks = Acks(fleet)
     wait_until(lambda: connected(hub) == devices, "the fleet is connected")
     with RawSocket.open(hub.port) as silent:
         wrong = [
