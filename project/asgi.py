@@ -39,6 +39,9 @@ def at(pattern: str, answers: Any) -> Any:
 hub = Hub(settings.OPTIONS)
 
 details = Details(settings.OPTIONS.metrics_token)
+pages: Any = pages_with_board(cast(Any, django_application), hub.board)
+if settings.DEBUG:  # whatever server runs this: error pages show settings and source
+    pages = details.guard(pages)
 
 routes = ProtocolTypeRouter(
     {
@@ -58,7 +61,7 @@ routes = ProtocolTypeRouter(
                     readyz(hub.line.writer, Probe(database_answers), details.may_be_seen),
                 ),
                 at("metrics", details.guard(cast(Any, django_application))),
-                at("", pages_with_board(cast(Any, django_application), hub.board)),
+                at("", pages),
             ]
         ),
     }

@@ -1,7 +1,8 @@
 """What must hold before a hub may promise that an ack means committed, checked at its start.
 
 `start_problems` asks the database itself; Django's `check --database default` and `migrate` show
-the same. `claim_database` keeps a second hub off a SQLite file.
+the same. `exposure_problems` looks at where it would listen, and `claim_database` keeps a second
+hub off a SQLite file.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
+from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import connection as default_connection
 from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from project.address import is_loopback
 from project.options import unknown_variables
 
 # RETURNING came with 3.35 (March 2021), the newest that the line needs.
@@ -38,6 +41,22 @@ def start_problems(connection: BaseDatabaseWrapper) -> list[str]:
     if connection.vendor == "postgresql":
         return _postgresql_problems(connection)
     return [f"DATABASE_URL names {connection.vendor}: Weir runs on SQLite and on PostgreSQL."]
+
+
+def exposure_problems(host: str) -> list[str]:
+    """Why a hub must not listen on `host`: one sentence each, none if it may."""
+    problems = []
+    if settings.DEBUG and not is_loopback(host):
+        problems.append(
+            "WEIR_DEBUG shows settings and source to whoever meets an error:"
+            f" it is for 127.0.0.1, not for {host}."
+        )
+    if settings.OPTIONS.https and not settings.OPTIONS.trusted_proxies:
+        problems.append(
+            "WEIR_HTTPS needs the address of the proxy that ends TLS in WEIR_TRUSTED_PROXIES:"
+            " pages would be redirected for ever."
+        )
+    return problems
 
 
 def claim_database() -> TextIO | None:

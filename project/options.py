@@ -7,6 +7,7 @@ A value that cannot be used is refused here, by name, before anything opens.
 from __future__ import annotations
 
 import os
+import re
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated
@@ -23,6 +24,10 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 FRAME_MOST_BYTES = 4 * 1024 * 1024
 SECRET_SHORTEST_CHARACTERS = 50  # what Django warns below
 METRICS_TOKEN_SHORTEST_CHARACTERS = 20  # nobody counts wrong ones
+_SECRET_FEWEST_KINDS = 8  # of characters: a drawn one, even in hexadecimal, has more
+_PLACEHOLDER = re.compile(
+    r"(change|replace).?(me|this)|insecure|placeholder|your.?secret", re.IGNORECASE
+)
 _DATABASES = {"", "sqlite", "postgres", "postgresql"}
 _LAYERS = {"", "redis", "rediss", "unix"}
 _TESTS = "WEIR_TEST_"  # variables of the test suite, not of the hub
@@ -43,6 +48,7 @@ class Options(BaseSettings):
     debug: bool = False
     allowed_hosts: Annotated[list[str], NoDecode] = ["localhost", "127.0.0.1", "[::1]"]
     allowed_origins: Annotated[list[str], NoDecode] = []
+    https: bool = False
     time_zone: str = "UTC"
 
     # The device protocol
@@ -131,6 +137,8 @@ class Options(BaseSettings):
     def is_long_enough(cls, value: str) -> str:
         if value and len(value) < SECRET_SHORTEST_CHARACTERS:
             raise ValueError(f"should have at least {SECRET_SHORTEST_CHARACTERS} characters")
+        if value and (len(set(value)) < _SECRET_FEWEST_KINDS or _PLACEHOLDER.search(value)):
+            raise ValueError("is one that anybody could guess: draw one at random")
         return value
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import dj_database_url
+from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from pydantic import ValidationError
 
@@ -23,6 +24,15 @@ except ValidationError as error:
 SECRET_KEY = OPTIONS.secret_key or kept_secret_key(OPTIONS.data_dir / "secret_key")
 DEBUG = OPTIONS.debug
 ALLOWED_HOSTS = OPTIONS.allowed_hosts
+# Behind a proxy that ends TLS, which `project.proxies` asks for the scheme. Prometheus reads
+# /metrics on loopback, in plain HTTP; what else is not for browsers never reaches Django.
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = OPTIONS.https
+SECURE_REDIRECT_EXEMPT = [r"^metrics$"]
+SECURE_HSTS_SECONDS = 30 * 86_400 if OPTIONS.https else 0
+SILENCED_SYSTEM_CHECKS = [
+    "security.W005",  # HSTS for subdomains: those are other people's servers
+    "security.W021",  # and so is a browser's list of names that never speak plain HTTP
+]
 CSRF_TRUSTED_ORIGINS = [origin for origin in OPTIONS.allowed_origins if "://" in origin]
 
 INSTALLED_APPS = [
@@ -32,6 +42,7 @@ INSTALLED_APPS = [
     "ingest",
     "devices",
     "channels",
+    "csp",
     "django_prometheus",
     "servestatic",
     "django.contrib.admin",
@@ -43,6 +54,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
     "servestatic.middleware.ServeStaticMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -120,6 +132,22 @@ SERVESTATIC_USE_FINDERS = True
 SERVESTATIC_MAX_AGE = 0
 
 DEFAULT_EXCEPTION_REPORTER = "project.masking.Report"
+
+# Scripts and styles come from files of this hub, and from nowhere else.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "base-uri": [NONE],
+        "connect-src": [SELF],
+        "font-src": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+        "img-src": [SELF],
+        "object-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+    }
+}
 
 LOGGING = {
     "version": 1,

@@ -17,6 +17,9 @@ from typing import NoReturn
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.browser.pages import PASSWORD
+from tests.hubs import Hub, Store, manage
+
 FLAGS = [
     "--no-sandbox",  # chromium refuses its sandbox to root
     "--disable-gpu",
@@ -62,3 +65,21 @@ def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
         page.screenshot(path=SCREENSHOTS / f"{name}.png")
     context.close()
     assert not failures, failures
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """A database with Ada's login and nothing else, for each test to have a copy of."""
+    store = Store.migrated(f"sqlite:///{tmp_path_factory.mktemp('empty') / 'weir.sqlite3'}")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("DJANGO_SUPERUSER_PASSWORD", PASSWORD)
+        ada = ("--username", "ada", "--email", "ada@example.com")
+        manage(store.url, "createsuperuser", "--noinput", *ada)
+    return store
+
+
+@pytest.fixture
+def hub(tmp_path: Path, empty_store: Store) -> Iterator[Hub]:
+    options = {"WEIR_RELAY_INTERVAL_S": 0.2}
+    with Hub(empty_store.copy(tmp_path), tmp_path, options=options) as hub:
+        yield hub

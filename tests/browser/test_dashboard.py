@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import signal
 import subprocess
@@ -10,7 +9,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
@@ -18,44 +16,12 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from dashboards.present import Value
 from dashboards.wording import ago_text, value_text
 from tests.browser.conftest import TIMEOUT_MS
-from tests.hubs import Hub, Store, manage, wait_until
+from tests.browser.pages import expect_live, open_page, send
+from tests.hubs import Hub, wait_until
 
-PASSWORD = "a long one for ada"
 NASTY = '<img src=x onerror="document.title=1">'
 
-
 expect.set_options(timeout=TIMEOUT_MS)
-
-
-@pytest.fixture(scope="module")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    """A database with Ada's login and nothing else, for each test to have a copy of."""
-    store = Store.migrated(f"sqlite:///{tmp_path_factory.mktemp('empty') / 'weir.sqlite3'}")
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("DJANGO_SUPERUSER_PASSWORD", PASSWORD)
-        ada = ("--username", "ada", "--email", "ada@example.com")
-        manage(store.url, "createsuperuser", "--noinput", *ada)
-    return store
-
-
-@pytest.fixture
-def hub(tmp_path: Path, empty_store: Store) -> Iterator[Hub]:
-    options = {"WEIR_RELAY_INTERVAL_S": 0.2}
-    with Hub(empty_store.copy(tmp_path), tmp_path, options=options) as hub:
-        yield hub
-
-
-def open_page(page: Page, hub: Hub, path: str = "/") -> None:
-    """Log in, and wait until the page is live."""
-    page.goto(f"http://127.0.0.1:{hub.port}{path}")
-    page.get_by_label("Name").fill("ada")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
-    expect_live(page)
-
-
-def expect_live(page: Page) -> None:
-    expect(page.locator("html")).to_have_attribute("data-line", "live")
 
 
 def ink_of(value: Locator) -> str:
@@ -68,12 +34,6 @@ def ink_of(value: Locator) -> str:
 
     wait_until(has_ink, "the value to have a colour")
     return inks[-1]
-
-
-def send(hub: Hub, token: str, **values: object) -> None:
-    headers = {"Authorization": f"Bearer {token}"}
-    answer = hub.ask("/ingest/", json.dumps(values), headers=headers)
-    assert answer.status == 200, answer
 
 
 @contextmanager

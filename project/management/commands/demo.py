@@ -22,6 +22,7 @@ from devices.fleet import append_tokens, give_tokens, open_tokens
 from devices.models import Device
 from project import login
 from project.address import is_loopback, own_hosts, shown_host
+from project.checks import exposure_problems
 from project.children import Child, first_to_end
 
 FLEET = [
@@ -52,6 +53,8 @@ class Command(BaseCommand):
         )
 
     def handle(self, *, host: str, port: int, without_fleet: bool, **options: Any) -> None:
+        if exposed := exposure_problems(host):
+            raise CommandError(" ".join(exposed))
         asked = _Asked()
         open_to_others = not is_loopback(host)
         # Before the hub listens: a login whose password was printed is not shown to a network.

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
-from project.checks import DatabaseClaimed, claim_database, start_problems
+from project.checks import DatabaseClaimed, claim_database, exposure_problems, start_problems
 from project.options import unknown_variables
 from project.server import serve
 
@@ -22,6 +22,8 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=int, default=8000, help="the port (8000)")
 
     def handle(self, *, host: str, port: int, **options: Any) -> None:
+        if exposed := exposure_problems(host):
+            raise CommandError(" ".join(exposed))
         try:
             claim = claim_database()
             problems = start_problems(connection)

@@ -1,0 +1,30 @@
+"""What a test does with a page and its hub, whatever it then looks at."""
+
+from __future__ import annotations
+
+import json
+
+from playwright.sync_api import Page, expect
+
+from tests.hubs import Hub
+
+PASSWORD = "a long one for ada"
+
+
+def open_page(page: Page, hub: Hub, path: str = "/") -> None:
+    """Log in, and wait until the page is live."""
+    page.goto(f"http://127.0.0.1:{hub.port}{path}")
+    page.get_by_label("Name").fill("ada")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    expect_live(page)
+
+
+def expect_live(page: Page) -> None:
+    expect(page.locator("html")).to_have_attribute("data-line", "live")
+
+
+def send(hub: Hub, token: str, **values: object) -> None:
+    headers = {"Authorization": f"Bearer {token}"}
+    answer = hub.ask("/ingest/", json.dumps(values), headers=headers)
+    assert answer.status == 200, answer
