@@ -77,7 +77,7 @@ class Scene:
             )
             for n, hub in enumerate(self.hubs)
         ]
-        self.acks = [Acks(fleet.ledger) for fleet in self.fleets]
+        self.acks = [Acks(fleet) for fleet in self.fleets]
         self.uids = [
             uid for (uid,) in self.store.rows("SELECT uid FROM devices_device WHERE uid <> 'once'")
         ]
