@@ -166,6 +166,8 @@ class DeviceConsumer(AsyncConsumer):
         if code == "busy":
             self.line.admission.enter(self)
         else:
+            if self._timer is not None:
+                self._timer.cancel()
             self._timer = self._loop.call_later(retry_after_ms / 1_000, self.attempt)
         return HOLD
 
@@ -293,6 +295,8 @@ class DeviceConsumer(AsyncConsumer):
         if self._sending or self._closed:
             return
         self._sending = True
+        if self.session.bounds_met:
+            metrics.count_bounds(self.session.bounds_met)
         try:
             while self.session.replies:
                 replies, self.session.replies = self.session.replies, []

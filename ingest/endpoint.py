@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Final
 from channels.consumer import AsyncConsumer
 
 from devices.tokens import Bearer, TokenRefused
+from ingest import metrics
 from ingest.consumers import TOO_MANY_FAILURES, Receive, Send, address_of, shown_token
 from ingest.gate import TooManyFailures, Unavailable
 from ingest.line import Line, now_us
@@ -23,6 +24,10 @@ logger = logging.getLogger(__name__)
 
 SHOW_A_BEARER: Final = (b"www-authenticate", b"Bearer")
 COME_AGAIN: Final = (b"retry-after", b"1")
+NOT_NOW: Final = {
+    "busy": "the hub cannot take more now",
+    "rate_limited": "the device brings more than its rate allows",
+}
 
 
 class Gone(Exception):
@@ -83,6 +88,7 @@ class FrameEndpoint(AsyncConsumer):
         most_bytes = self.line.limits.frame_bytes
         body = await _body(receive, most_bytes)
         if body is None:
+            metrics.BOUNDS_MET.labels("frame_bytes").inc()
             return refusal(413, "frame_too_large", f"a frame has at most {most_bytes} bytes")
         token = shown_token(scope)
         if token is None:
@@ -93,15 +99,16 @@ class FrameEndpoint(AsyncConsumer):
         except TokenRefused as refused:
             return refusal(401, refused.code, refused.message, SHOW_A_BEARER)
         except TooManyFailures as limited:
-            again = (b"retry-after", b"%d" % ceil(limited.retry_after_ms / 1_000))
+            again = come_again(limited.retry_after_ms)
             return refusal(429, "too_many_failures", TOO_MANY_FAILURES, again)
         except Unavailable:
             return refusal(503, "unavailable", "the hub cannot check tokens now", COME_AGAIN)
         if self.line.stopping:
             return refusal(503, "unavailable", "the hub is ending", COME_AGAIN)
-        full = self.line.refusal(self.bearer, now_us())
-        if full is not None:
-            return refusal(429, full[0], "the hub cannot take more now", COME_AGAIN)
+        not_now = self.line.refusal(self.bearer, now_us())
+        if not_now is not None:
+            code, retry_after_ms = not_now
+            return refusal(429, code, NOT_NOW[code], come_again(retry_after_ms))
         return await self._store(body, self.bearer)
 
     async def _store(self, body: bytes, bearer: Bearer) -> Answer:
@@ -111,6 +118,7 @@ class FrameEndpoint(AsyncConsumer):
         came = None
         try:
             came = self.session.receive(body.decode(), received_us)
+            metrics.count_bounds(self.session.bounds_met)
         except UnicodeDecodeError:
             self.session.refuse_form("a frame is UTF-8")
         if isinstance(came, Hello):
@@ -149,6 +157,11 @@ class FrameEndpoint(AsyncConsumer):
     def _end(self) -> None:
         if not self._settled.done():
             self._settled.set_result(None)
+
+
+def come_again(retry_after_ms: int) -> tuple[bytes, bytes]:
+    """The header that asks for a pause; it counts in whole seconds."""
+    return b"retry-after", b"%d" % ceil(retry_after_ms / 1_000)
 
 
 async def _body(receive: Receive, most_bytes: int) -> bytes | None:

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from math import ceil
 from typing import Protocol
 
 from devices.tokens import Bearer
@@ -17,6 +18,7 @@ from ingest import metrics
 from ingest.admission import Admission
 from ingest.buffer import Submission
 from ingest.gate import Gate, Guest
+from ingest.rates import Buckets, Rates
 from ingest.relay import Relay
 from ingest.session import Limits, Refused, Settlement, Taken
 from ingest.storage import Engine, Outcome, StreamAnswer, StreamRequest
@@ -52,6 +54,7 @@ class Line:
         limits: Limits,
         gate: Gate,
         relay: Relay,
+        rate_burst_s: float = 60.0,
         plain_connections: int = 4,
         hello_timeout_s: float = 5.0,
     ) -> None:
@@ -61,6 +64,11 @@ class Line:
         self.relay = relay
         self.tally = metrics.Tally()
         self.admission = Admission()
+        self.buckets = Buckets(
+            Rates(
+                limits.frames_per_s, limits.readings_per_s, limits.bytes_per_s, burst_s=rate_burst_s
+            )
+        )
         self.writer = Writer(open_engine, options, self._cross_over, now_us)
         self.connected = 0
         self.in_flight = 0
@@ -111,7 +119,12 @@ class Line:
 
     def refusal(self, bearer: Bearer, now_us: int) -> Refused | None:
         """Why no frame of this device can be taken now. Asked for each message."""
+        wait_s = self.buckets.wait_s(bearer.device_id, time.monotonic())
+        if wait_s:
+            metrics.BOUNDS_MET.labels(f"{self.buckets.scarcest(bearer.device_id)}_per_s").inc()
+            return "rate_limited", ceil(wait_s * 1_000)
         if not self.writer.buffer.has_room:
+            metrics.BOUNDS_MET.labels("buffer").inc()
             return "busy", self.limits.busy_retry_ms
         return None
 
@@ -125,6 +138,9 @@ class Line:
     ) -> None:
         """A taken frame goes to the writer; `stream` is (id, epoch) of a reliable connection."""
         self.tally.take(taken.frame.readings)
+        self.buckets.take(
+            bearer.device_id, taken.frame.readings, taken.size_bytes, time.monotonic()
+        )
         self.in_flight += 1
         metrics.TAKEN.inc()
         stream_id, epoch = stream or (None, 0)
@@ -171,6 +187,7 @@ class Line:
     def enter_plain(self, device_id: int) -> bool:
         """Whether one more plain connection of the device is let in."""
         if self._plain.get(device_id, 0) >= self._plain_connections:
+            metrics.BOUNDS_MET.labels("plain_connections").inc()
             return False
         self._plain[device_id] = self._plain.get(device_id, 0) + 1
         return True
@@ -215,6 +232,8 @@ class Line:
                     settlement.duplicate,
                     settlement.rejected,
                 )
+            for _, refusal in settlement.refusals:
+                metrics.REFUSED.labels(refusal.code).inc(refusal.count)
             settlement.connection.settle(settlement)
         if outcome.written:
             oldest_us = outcome.written[0].received_us

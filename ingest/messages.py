@@ -33,6 +33,7 @@ ErrorCode = Literal[
     "frame_too_large",
     "method",
     "no_common_subprotocol",
+    "rate_limited",
     "replaced",
     "stream_reused",
     "token_expired",
@@ -55,9 +56,9 @@ class AnnouncedLimits(TypedDict):
     frame_bytes: Positive
     frame_readings: Positive
     in_flight: Annotated[int, Field(ge=0, description="unacked frames; 0 until a flow says more")]
-    frames_per_s: NotRequired[Count]
-    readings_per_s: NotRequired[Count]
-    bytes_per_s: NotRequired[Count]
+    frames_per_s: Count
+    readings_per_s: Count
+    bytes_per_s: Count
     metrics: Positive
     metric_characters: Positive
     text_characters: Positive

@@ -10,6 +10,8 @@ from prometheus_client import REGISTRY, Counter, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from ingest.reading import Code
+
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 _SIZES: Final = (1, 10, 100, 1_000, 5_000, 10_000, 20_000, 50_000)
 
@@ -30,9 +32,35 @@ TOKENS = Counter("weir_tokens", "Tokens shown, by what the gate said", ["outcome
 for _outcome in ("admitted", "wrong", "refused", "limited"):
     TOKENS.labels(_outcome)
 
+REFUSED = Counter("weir_refused_readings", "Readings that were refused, by why", ["code"])
+for _code in Code:
+    REFUSED.labels(_code)
+BOUNDS_MET = Counter("weir_bounds_met", "How often a bound was met, by its name", ["bound"])
+# Those that are told to a device by the code of a refused reading are counted there.
+BOUNDS: Final = (
+    "buffer",
+    "bytes_per_s",
+    "frame_bytes",
+    "frame_readings",
+    "frames_per_s",
+    "in_flight",
+    "plain_connections",
+    "readings_per_s",
+)
+for _bound in BOUNDS:
+    BOUNDS_MET.labels(_bound)
+
 TAKEN: Final = FRAMES.labels("taken")
 NACKED: Final = FRAMES.labels("nacked")
 IGNORED: Final = FRAMES.labels("ignored")
+
+
+def count_bounds(met: list[str]) -> None:
+    """Count the bounds in `met`, and empty it."""
+    for bound in met:
+        assert bound in BOUNDS, "labels have a bound too"
+        BOUNDS_MET.labels(bound).inc()
+    met.clear()
 
 
 class Tally:

@@ -40,6 +40,9 @@ class Limits:
     frame_bytes: int = 262_144
     frame_readings: int = 10_000
     in_flight: int = 32
+    frames_per_s: int = 1_000  # 0 is no limit, here and below
+    readings_per_s: int = 50_000
+    bytes_per_s: int = 10_000_000
     metrics: int = 2_000
     metric_characters: int = METRIC_MAX_CHARACTERS
     text_characters: int = TEXT_MAX_CHARACTERS
@@ -52,6 +55,9 @@ class Limits:
             "frame_bytes": self.frame_bytes,
             "frame_readings": self.frame_readings,
             "in_flight": self.in_flight,
+            "frames_per_s": self.frames_per_s,
+            "readings_per_s": self.readings_per_s,
+            "bytes_per_s": self.bytes_per_s,
             "metrics": self.metrics,
             "metric_characters": self.metric_characters,
             "text_characters": self.text_characters,
@@ -157,6 +163,7 @@ class Session:
     # Frames by what became of them that were not taken, for the metrics.
     ignored: int = 0
     nacked: int = 0
+    bounds_met: list[str] = field(default_factory=list)  # for the metrics too; drain it
     _refusing: bool = False  # since the last nack, until the frame that is expected comes
     _refused: int = 0  # frames since then
     _spoken: bool = False
@@ -185,6 +192,7 @@ class Session:
         ascii_only = text.isascii()
         size_bytes = len(text if ascii_only else text.encode("utf-8", "surrogatepass"))
         if size_bytes > self.limits.frame_bytes:
+            self.bounds_met.append("frame_bytes")
             return self.fail(
                 4413, "frame_too_large", f"a frame has at most {self.limits.frame_bytes} bytes"
             )
@@ -324,6 +332,8 @@ class Session:
             self._nack(seq, "out_of_order", expected=self.expected)
         elif refusal is not None or self.in_flight >= self.window:
             self._expected_came()  # it is answered, though not taken
+            if refusal is None:
+                self.bounds_met.append("in_flight")
             code, retry_after_ms = refusal or ("busy", self.limits.busy_retry_ms)
             self._nack(seq, code, retry_after_ms=retry_after_ms)
         else:
@@ -343,6 +353,8 @@ class Session:
             text_characters=self.limits.text_characters,
         )
         frame = wire.decode(message, now_us, bounds)
+        if frame.readings > bounds.readings:
+            self.bounds_met.append("frame_readings")
         self.taken += 1
         return Taken(self.taken, frame, size_bytes)
 

@@ -57,6 +57,9 @@ class Hub:
                 frame_bytes=options.frame_max_bytes,
                 frame_readings=options.frame_max_readings,
                 in_flight=options.in_flight,
+                frames_per_s=options.rate_frames_per_s,
+                readings_per_s=options.rate_readings_per_s,
+                bytes_per_s=options.rate_bytes_per_s,
                 metrics=options.metrics,
                 metric_characters=options.metric_max_characters,
                 text_characters=options.text_max_characters,
@@ -64,6 +67,7 @@ class Hub:
             ),
             Gate(options.revocation_interval_s, options.failed_tokens_per_min),
             self.relay,
+            rate_burst_s=options.rate_burst_s,
             plain_connections=options.plain_connections,
             hello_timeout_s=options.hello_timeout_s,
         )

@@ -9,6 +9,8 @@ import pytest
 from annotated_types import Ge, Gt, Le
 from pydantic.fields import FieldInfo
 
+from ingest.metrics import BOUNDS
+from ingest.reading import Code
 from project.options import BASE_DIR, Options
 
 SETTINGS = {
@@ -85,3 +87,9 @@ def test_what_the_example_says_can_be_read_back(name: str, monkeypatch: pytest.M
     value = example()[name]
     monkeypatch.setenv(name, str(BASE_DIR / value) if name == "WEIR_DATA_DIR" else value)
     assert Options() == default
+
+
+def test_the_page_names_the_counter_of_each_bound() -> None:
+    text = (BASE_DIR / "docs" / "configuration.md").read_text()
+    assert set(re.findall(r'weir_bounds_met_total\{bound="(\w+)"\}', text)) == set(BOUNDS)
+    assert set(re.findall(r'weir_refused_readings_total\{code="(\w+)"\}', text)) <= set(Code)

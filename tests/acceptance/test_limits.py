@@ -1,0 +1,147 @@
+"""A device that brings too much, or names too much: it is told so, and nobody else notices."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.acceptance.devices import Device, device, sample
+from tests.hubs import Answer, Hub, Store, wait_until
+
+# A burst is ten readings, and a frame that is no larger than others may be leaves a debt of days.
+OPTIONS = {
+    "WEIR_RATE_READINGS_PER_S": 1,
+    "WEIR_RATE_BURST_S": 10,
+    "WEIR_METRICS": 2,
+    "WEIR_METRIC_MAX_CHARACTERS": 8,
+    "WEIR_TEXT_MAX_CHARACTERS": 4,
+    "WEIR_FRAME_MAX_BYTES": 1_000_000,
+}
+READINGS = 10_000
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def hub(
+    request: pytest.FixtureRequest,
+    new_store: Callable[[str], Store],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Hub]:
+    with Hub(new_store(request.param), tmp_path_factory.mktemp("hub"), options=OPTIONS) as hub:
+        yield hub
+        assert "Traceback" not in hub.log
+
+
+@pytest.fixture
+def greedy(hub: Hub, request: pytest.FixtureRequest) -> str:
+    """The token of a device that has brought nothing yet."""
+    return hub.store.add_device(request.node.name.split("[")[0][:64])
+
+
+def much() -> dict[str, Any]:
+    times = [sample(n)["ts"] for n in range(READINGS)]
+    return {"columns": {"ts": times, "level": [float(n) for n in range(READINGS)]}}
+
+
+def post(hub: Hub, token: str, body: str) -> Answer:
+    return hub.ask("/ingest/", body, headers={"Authorization": f"Bearer {token}"})
+
+
+def met(hub: Hub, bound: str) -> float:
+    return hub.figures()[f'weir_bounds_met_total{{bound="{bound}"}}']
+
+
+async def asked_to_wait(greedy: Device) -> dict[str, Any]:
+    """What a reliable device hears that goes on after a frame larger than its bucket."""
+    await greedy.hello()
+    assert (await greedy.ask({"seq": 1, **much()}))["stored"] == READINGS
+    return await greedy.ask({"seq": 2, "readings": [sample(1, more=1.0)]})
+
+
+async def test_a_large_frame_is_let_in_and_the_next_is_told_when_to_come(
+    hub: Hub, greedy: str, neighbour: Device
+) -> None:
+    before = met(hub, "readings_per_s")
+    async with device(hub.url, greedy) as one:
+        nack = await asked_to_wait(one)
+        wait_ms = nack.pop("retry_after_ms")
+        assert nack == {"type": "nack", "seq": 2, "code": "rate_limited"}
+        assert 0 < wait_ms <= READINGS * 1_000
+        # What was sent behind it is dropped without a word, and the device is still connected.
+        await one.say({"seq": 3, "readings": []})
+        assert (await one.ask({"seq": 1, "readings": []})) == {
+            "type": "ack",
+            "seq": 1,
+            "stored": 0,
+            "duplicate": 0,
+            "rejected": 0,
+        }
+    assert met(hub, "readings_per_s") > before
+
+
+async def test_its_other_connections_share_the_debt_and_other_devices_do_not(
+    hub: Hub, greedy: str, neighbour: Device
+) -> None:
+    async with device(hub.url, greedy) as one, device(hub.url, greedy) as other:
+        await asked_to_wait(one)
+        await other.hello()
+        assert (await other.ask({"seq": 1, "readings": []}))["code"] == "rate_limited"
+        refused = await asyncio.to_thread(post, hub, greedy, '{"level":1}')
+        assert (refused.status, refused.json["code"]) == (429, "rate_limited")
+        assert int(refused.headers["Retry-After"]) > 1
+        served = await asyncio.to_thread(post, hub, hub.store.add_device("frugal"), '{"level":1}')
+        assert served.status == 200
+
+
+async def test_a_plain_connection_is_not_read_and_not_closed(
+    hub: Hub, greedy: str, neighbour: Device
+) -> None:
+    before = met(hub, "readings_per_s")
+    async with device(hub.url, greedy) as plain:
+        assert (await plain.ask(much()))["stored"] == READINGS
+        await plain.say(sample(1, more=1.0))
+        await asyncio.to_thread(
+            wait_until, lambda: met(hub, "readings_per_s") > before, "the frame is held"
+        )
+        assert (await neighbour.ask({"seq": 1, "readings": []}))["seq"] == 1
+        assert plain.connection.close_code is None
+    readings = hub.store.number("SELECT count(*) FROM devices_series WHERE metric = %s", "more")
+    assert readings == 0
+
+
+async def test_who_waits_as_it_was_told_loses_nothing_and_is_not_closed(
+    sqlite_store: Store, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Four frames of a burst each: three of them come too early."""
+    options = {"WEIR_RATE_READINGS_PER_S": 40, "WEIR_RATE_BURST_S": 1}
+    with Hub(sqlite_store, tmp_path_factory.mktemp("hub"), options=options) as hub:
+        async with device(hub.url, sqlite_store.add_device("patient")) as patient:
+            await patient.hello()
+            for seq in range(1, 5):
+                frame = {"seq": seq, "readings": [sample(40 * seq + n) for n in range(40)]}
+                while (heard := await patient.ask(frame))["type"] == "nack":
+                    assert heard["code"] == "rate_limited"
+                    await asyncio.sleep(heard["retry_after_ms"] / 1_000)
+                assert (heard["seq"], heard["stored"]) == (seq, 40)
+    assert sqlite_store.readings() == 160
+
+
+async def test_a_device_may_name_so_many_metrics_and_so_long(hub: Hub, greedy: str) -> None:
+    async with device(hub.url, greedy) as one:
+        await one.hello()
+        values = {"nine_char": 1.0, "state": "five!", "mode": "four", "level": 1.0, "third": 1.0}
+        ack = await one.ask({"seq": 1, "readings": [sample(1, **values)]})
+    assert (ack["stored"], ack["rejected"]) == (2, 3)
+    told = {(error["metric"], error["code"]): error["message"] for error in ack["errors"]}
+    assert told.keys() == {
+        ("nine_char", "bad_metric"),
+        ("state", "text_too_long"),
+        ("third", "series_limit"),
+    }
+    assert told["state", "text_too_long"] == "a text has at most 4 characters"
+    assert one.welcome["limits"]["metrics"] == 2
+    figures = hub.figures()
+    for code in ("bad_metric", "text_too_long", "series_limit"):
+        assert figures[f'weir_refused_readings_total{{code="{code}"}}'] >= 1
