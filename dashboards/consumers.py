@@ -18,6 +18,7 @@ import orjson
 from channels.auth import get_user
 
 from dashboards.board import Board, Viewer
+from dashboards.logins import Login, Logins
 
 logger = logging.getLogger(__name__)
 
@@ -42,18 +43,24 @@ async def say_and_close(send: Send, code: int, name: str, message: str) -> None:
 class LiveConsumer:
     """One connection; made by `as_asgi`, which is what a route wants."""
 
-    def __init__(self, board: Board, seen_timeout_s: float, receive: Receive, send: Send) -> None:
+    login: Login
+
+    def __init__(
+        self, board: Board, logins: Logins, seen_timeout_s: float, receive: Receive, send: Send
+    ) -> None:
         self._board = board
+        self._logins = logins
         self._seen_timeout_s = seen_timeout_s
         self._receive = receive
         self._send = send
         self._in_flight_ms: int | None = None
+        self._logged_out = False
         self._seen = asyncio.Event()
 
     @classmethod
-    def as_asgi(cls, *, board: Board, seen_timeout_s: float) -> Application:
+    def as_asgi(cls, *, board: Board, logins: Logins, seen_timeout_s: float) -> Application:
         async def application(scope: Message, receive: Receive, send: Send) -> None:
-            await cls(board, seen_timeout_s, receive, send).run(scope)
+            await cls(board, logins, seen_timeout_s, receive, send).run(scope)
 
         return application
 
@@ -68,22 +75,38 @@ class LiveConsumer:
             await say_and_close(self._send, UNAVAILABLE, "unavailable", message)
             return
         if not user.is_authenticated:
-            message = "Log in, then connect again."
-            await say_and_close(self._send, NOT_LOGGED_IN, "not_logged_in", message)
+            await self._say_logged_out()
             return
-        await self._show(one_device(scope))
+        self.login = Login.of(scope["session"], user)
+        self._logins.enter(self)
+        try:
+            await self._show(one_device(scope))
+        finally:
+            self._logins.leave(self)
 
     async def _show(self, uid: str | None) -> None:
         viewer = self._board.open(uid)
-        sending = asyncio.create_task(self._send_updates(viewer), name="dashboard-send")
+        self._sending = asyncio.create_task(self._send_updates(viewer), name="dashboard-send")
         try:
             while (message := await self._receive())["type"] == "websocket.receive":
                 self._hear(message.get("text"))
         finally:
             self._board.close(viewer)
-            sending.cancel()
+            self._sending.cancel()
             with suppress(asyncio.CancelledError):
-                await sending
+                await self._sending
+
+    def show_out(self) -> None:
+        """See `dashboards.logins.Viewer`."""
+        if self._logged_out or self._sending.done():
+            return  # its last word is said, or on its way
+        self._logged_out = True
+        self._sending.cancel()
+        self._sending = asyncio.create_task(self._say_logged_out(), name="dashboard-send")
+
+    async def _say_logged_out(self) -> None:
+        message = "Log in, then connect again."
+        await say_and_close(self._send, NOT_LOGGED_IN, "not_logged_in", message)
 
     async def _send_updates(self, viewer: Viewer) -> None:
         try:

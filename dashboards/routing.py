@@ -24,6 +24,7 @@ from dashboards.consumers import (
     Send,
     say_and_close,
 )
+from dashboards.logins import Logins
 
 BOARD_KEY = "weir.board"
 
@@ -55,9 +56,11 @@ def parsed_origin(scope: Message) -> Any:
     return None
 
 
-def live_application(board: Board) -> Application:
+def live_application(board: Board, logins: Logins) -> Application:
     """The ASGI application of `/ws/live/`, complete: Origin, session, login, consumer."""
-    consumer = LiveConsumer.as_asgi(board=board, seen_timeout_s=settings.OPTIONS.seen_timeout_s)
+    consumer = LiveConsumer.as_asgi(
+        board=board, logins=logins, seen_timeout_s=settings.OPTIONS.seen_timeout_s
+    )
     allowed = [*settings.ALLOWED_HOSTS, *settings.OPTIONS.allowed_origins]
     application: Application = Origins(CookieMiddleware(SessionMiddleware(consumer)), allowed)
     return application

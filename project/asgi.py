@@ -48,7 +48,7 @@ routes = ProtocolTypeRouter(
         "websocket": URLRouter(
             [
                 at("ws/ingest/", DeviceConsumer.as_asgi(line=hub.line)),
-                at("ws/live/", live_application(hub.board)),
+                at("ws/live/", live_application(hub.board, hub.logins)),
                 at("", no_such_socket),
             ]
         ),

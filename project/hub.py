@@ -16,6 +16,7 @@ from prometheus_client import REGISTRY
 
 from dashboards import queries
 from dashboards.board import Board
+from dashboards.logins import Logins
 from dashboards.metrics import BoardCollector
 from ingest.gate import Gate
 from ingest.line import Line
@@ -78,6 +79,7 @@ class Hub:
             load_catalogue=queries.in_own_thread(queries.catalogue),
             interval_s=options.relay_interval_s,
         )
+        self.logins = Logins(options.revocation_interval_s)
         self._board_collector = BoardCollector(self.board)
         self._started: asyncio.Task[None] | None = None
 
@@ -93,6 +95,7 @@ class Hub:
             return True
         await self._started
         flushed = await self.line.stop()
+        await self.logins.stop()
         await self.board.stop()
         REGISTRY.unregister(self._board_collector)
         return flushed
@@ -104,6 +107,7 @@ class Hub:
         gc.set_threshold(*GC_THRESHOLDS)
         self.line.start()
         await self.board.start()
+        self.logins.start()
         REGISTRY.register(self._board_collector)
 
 

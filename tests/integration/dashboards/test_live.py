@@ -10,12 +10,17 @@ from typing import Any
 
 import orjson
 import pytest
+from asgiref.sync import sync_to_async
 from channels.sessions import CookieMiddleware, SessionMiddleware
 from channels.testing import WebsocketCommunicator
+from django.contrib.auth.models import User
+from django.db import OperationalError, connections
 
 from dashboards import consumers
+from dashboards import logins as logins_module
 from dashboards.board import Board
 from dashboards.consumers import LiveConsumer
+from dashboards.logins import Logins
 from dashboards.present import DevicePresent
 from dashboards.routing import live_application
 from tests.integration.dashboards.test_board import Layer, eventually, summary, told
@@ -38,6 +43,14 @@ async def board(layer: Layer) -> AsyncIterator[Board]:
     await eventually(lambda: board.primed and layer.groups)
     yield board
     await board.stop()
+
+
+@pytest.fixture
+async def logins() -> AsyncIterator[Logins]:
+    logins = Logins(interval_s=60)
+    yield logins
+    await asyncio.get_running_loop().run_in_executor(logins._executor, connections.close_all)
+    await logins.stop()
 
 
 Connect = Callable[..., Awaitable["Dashboard"]]
@@ -76,14 +89,14 @@ class Dashboard:
 
 
 @pytest.fixture
-async def connect(board: Board, session_cookie: str) -> AsyncIterator[Connect]:
+async def connect(board: Board, logins: Logins, session_cookie: str) -> AsyncIterator[Connect]:
     opened: list[Dashboard] = []
 
     async def connect(
         path: str = "/ws/live/", *, application: Any = None, headers: Any = None
     ) -> Dashboard:
         cookie = (b"cookie", f"sessionid={session_cookie}".encode())
-        application = application or live_application(board)
+        application = application or live_application(board, logins)
         dashboard = Dashboard(application, path, [ORIGIN, cookie] if headers is None else headers)
         await dashboard.connect()
         opened.append(dashboard)
@@ -189,8 +202,10 @@ async def test_seen_of_another_update_does_not_count(connect: Connect, board: Bo
     assert (await dashboard.hear())["type"] == "update"
 
 
-async def test_a_browser_that_sees_nothing_is_closed(connect: Connect, board: Board) -> None:
-    consumer = LiveConsumer.as_asgi(board=board, seen_timeout_s=0.05)
+async def test_a_browser_that_sees_nothing_is_closed(
+    connect: Connect, board: Board, logins: Logins
+) -> None:
+    consumer = LiveConsumer.as_asgi(board=board, logins=logins, seen_timeout_s=0.05)
     dashboard = await connect(application=CookieMiddleware(SessionMiddleware(consumer)))
     await dashboard.hear()
     assert (await dashboard.hear())["code"] == "too_slow"
@@ -211,3 +226,27 @@ async def test_a_browser_that_leaves_is_forgotten(connect: Connect, board: Board
     assert board.dashboards == 1
     await dashboard.socket.disconnect()
     await eventually(lambda: board.dashboards == 0)
+
+
+async def test_a_login_that_ends_closes_its_sockets_and_a_database_away_closes_none(
+    connect: Connect, board: Board, logins: Logins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dashboards = [await connect(), await connect()]
+    for dashboard in dashboards:
+        await dashboard.hear()
+    await logins.look()
+    with monkeypatch.context() as away:
+        away.setattr(logins_module, "ended", raise_operational_error)
+        with pytest.raises(OperationalError):
+            await logins.look()
+    assert board.dashboards == 2
+    await sync_to_async(User.objects.update)(is_active=False)
+    await logins.look()
+    await logins.look()
+    for dashboard in dashboards:
+        assert (await dashboard.hear())["code"] == "not_logged_in"
+        assert await dashboard.closed() == 4401
+
+
+def raise_operational_error(*arguments: object) -> None:
+    raise OperationalError("the database is away")
