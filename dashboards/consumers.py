@@ -114,6 +114,8 @@ class LiveConsumer:
             while await self._was_seen():
                 await viewer.wake.wait()
                 await self._dispatch(self._board.update(viewer))
+        except OSError:
+            return  # it is gone, which `receive` hears of as well
         except Exception:
             logger.exception("a dashboard's updates ended")
             await self._send({"type": "websocket.close", "code": 4500})

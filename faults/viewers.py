@@ -60,6 +60,9 @@ class Viewer:
     def is_stale(self) -> bool:
         return self.stale_since is not None
 
+    def has_drawn(self) -> bool:
+        return bool(self.devices)
+
     def shows(self, uids: Iterable[str], seen_after_ms: int) -> bool:
         """Whether it is whole: not stale, and each of these devices was seen since."""
         return self.stale_since is None and all(
