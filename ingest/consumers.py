@@ -219,6 +219,8 @@ class DeviceConsumer(AsyncConsumer):
         answer = await self.line.open_stream(StreamRequest(None, bearer.device_id, hello))
         if isinstance(answer, Opened):
             self._streamed = answer
+            if answer.forgotten:
+                metrics.BOUNDS_MET.labels("streams").inc(answer.forgotten)
             self.line.enter_stream(bearer.device_id, hello.stream, self)
             return True
         if isinstance(answer, StreamReused):

@@ -238,4 +238,6 @@ class Line:
         if outcome.written:
             oldest_us = outcome.written[0].received_us
             metrics.ACK_SECONDS.observe(max(0, now_us() - oldest_us) / 1_000_000)
+        if outcome.refusals_dropped:
+            metrics.BOUNDS_MET.labels("refused_kept").inc(outcome.refusals_dropped)
         self.relay.note(outcome)

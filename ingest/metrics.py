@@ -46,6 +46,8 @@ BOUNDS: Final = (
     "in_flight",
     "plain_connections",
     "readings_per_s",
+    "refused_kept",
+    "streams",
 )
 for _bound in BOUNDS:
     BOUNDS_MET.labels(_bound)

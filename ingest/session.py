@@ -108,6 +108,7 @@ class Opened:
     stored: int
     duplicate: int
     rejected: int
+    forgotten: int = 0  # other streams of the device, to make room for a new one
 
 
 @dataclass(frozen=True, slots=True)

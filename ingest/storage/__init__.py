@@ -114,6 +114,7 @@ class Outcome:
     written: Sequence[Submission]
     unstored: dict[int, set[int]] = field(default_factory=dict)
     commit_s: float = 0.0  # how long COMMIT took, fsync included
+    refusals_dropped: int = 0  # that nobody will see: they were not kept, or made room
 
 
 @dataclass(slots=True)
@@ -183,8 +184,8 @@ class Engine(Protocol):
     def move_streams(self, counts: Sequence[Counts], now_us: int) -> None:
         """Move locked streams to their claims' last frames and add the counts."""
 
-    def keep_refused(self, rows: Sequence[RefusedRow], kept_per_device: int) -> None:
-        """Keep refusals; the oldest of a device make room."""
+    def keep_refused(self, rows: Sequence[RefusedRow], kept_per_device: int) -> int:
+        """Keep refusals; the oldest of a device make room, as many as is returned."""
 
     def touch(self, device_ids: Sequence[int], token_ids: Sequence[int], now_us: int) -> None:
         """Note when devices were last seen and tokens last used."""

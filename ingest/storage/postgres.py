@@ -224,7 +224,7 @@ class PostgresEngine:
                 ],
             )
 
-    def keep_refused(self, rows: Sequence[RefusedRow], kept_per_device: int) -> None:
+    def keep_refused(self, rows: Sequence[RefusedRow], kept_per_device: int) -> int:
         with self._told(), self._db.cursor() as cursor:
             cursor.executemany(
                 "INSERT INTO ingest_refusedreading"
@@ -256,6 +256,7 @@ class PostgresEngine:
                     for device_id in sorted({row.device_id for row in rows})
                 ],
             )
+            return cursor.rowcount
 
     def touch(self, device_ids: Sequence[int], token_ids: Sequence[int], now_us: int) -> None:
         """Rows that another hub is just touching are skipped: it says the same."""

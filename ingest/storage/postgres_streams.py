@@ -27,16 +27,17 @@ def open_stream(
         " WHERE id = %s ON CONFLICT (device_id, name) DO NOTHING",
         [hello.stream, now, device_id],
     ).rowcount
+    forgotten = 0
     if inserted:
         # The new one stays, whatever the clock says: it may have been set back. The bound is
         # counted before rows are locked, or those that are skipped would not be in it.
-        db.execute(
+        forgotten = db.execute(
             "DELETE FROM ingest_stream WHERE id IN (SELECT id FROM ingest_stream WHERE id IN"
             " (SELECT id FROM ingest_stream WHERE device_id = %s"
             "  ORDER BY name = %s DESC, used_at DESC, id DESC OFFSET %s)"
             " FOR UPDATE SKIP LOCKED)",
             [device_id, hello.stream, kept_per_device],
-        )
+        ).rowcount
     row = db.execute(
         "SELECT id, committed FROM ingest_stream WHERE device_id = %s AND name = %s"
         " FOR UPDATE SKIP LOCKED",
@@ -53,4 +54,4 @@ def open_stream(
         [secrets.randbits(63), hello.first - 1, hello.first - 1, now, row[0]],
     ).fetchone()
     assert moved is not None
-    return Opened(*moved)
+    return Opened(*moved, forgotten)

@@ -191,7 +191,7 @@ class SqliteEngine:
                     (*chain.from_iterable(moved), now_us),
                 )
 
-    def keep_refused(self, rows: Sequence[RefusedRow], kept_per_device: int) -> None:
+    def keep_refused(self, rows: Sequence[RefusedRow], kept_per_device: int) -> int:
         with _told():
             self._db.executemany(
                 "INSERT INTO ingest_refusedreading"
@@ -213,7 +213,7 @@ class SqliteEngine:
                     for row in rows
                 ],
             )
-            self._db.executemany(
+            made_room = self._db.executemany(
                 "DELETE FROM ingest_refusedreading WHERE device_id = :device AND id <= ("
                 " SELECT id FROM ingest_refusedreading WHERE device_id = :device"
                 " ORDER BY id DESC LIMIT 1 OFFSET :kept)",
@@ -221,7 +221,8 @@ class SqliteEngine:
                     {"device": device_id, "kept": kept_per_device}
                     for device_id in {row.device_id for row in rows}
                 ],
-            )
+            ).rowcount
+        return made_room
 
     def touch(self, device_ids: Sequence[int], token_ids: Sequence[int], now_us: int) -> None:
         now = _django_time(_EPOCH + timedelta(microseconds=now_us))

@@ -18,6 +18,7 @@ def open_stream(
         "SELECT committed FROM ingest_stream WHERE device_id = ? AND name = ?",
         (device_id, hello.stream),
     ).fetchone()
+    forgotten = 0
     if row is None:
         db.execute(
             "INSERT INTO ingest_stream (device_id, name, epoch, committed, lost, stored,"
@@ -26,12 +27,12 @@ def open_stream(
             (hello.stream, now_us, device_id),
         )
         # The new one stays, whatever the clock says: it may have been set back.
-        db.execute(
+        forgotten = db.execute(
             "DELETE FROM ingest_stream WHERE device_id = ? AND id NOT IN (SELECT id FROM"
             " ingest_stream WHERE device_id = ? ORDER BY name = ? DESC, used_at DESC, id DESC"
             " LIMIT ?)",
             (device_id, device_id, hello.stream, kept_per_device),
-        )
+        ).rowcount
     elif hello.last < row[0]:
         return StreamReused(row[0])
     moved = db.execute(
@@ -47,4 +48,4 @@ def open_stream(
             hello.stream,
         ),
     ).fetchone()
-    return Opened(*moved) if moved else StreamLocked()  # the device is gone
+    return Opened(*moved, forgotten) if moved else StreamLocked()  # the device is gone

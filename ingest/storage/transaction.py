@@ -128,7 +128,7 @@ class Transactions:
             if not (s := settlements[connection]).fenced
         ]
         engine.move_streams(moved, now_us)
-        self._keep_refused(live, settlements, now_us)
+        outcome.refusals_dropped = self._keep_refused(live, settlements, now_us)
         touched = self._touch(live, now_us)
         return Draft(outcome, [counts.claim for counts in moved], learned, touched)
 
@@ -233,14 +233,16 @@ class Transactions:
 
     def _keep_refused(
         self, live: Sequence[Submission], settlements: dict[int, Settlement], now_us: int
-    ) -> None:
+    ) -> int:
+        """Keep the newest refusals of each device for people; how many were dropped."""
         rows: list[RefusedRow] = []
+        dropped = 0
         for submission in {id(s.connection): s for s in live}.values():
             settlement = settlements[id(submission.connection)]
             newest = settlement.refusals[-self.refused_kept :] if self.refused_kept else []
+            dropped += len(settlement.refusals) - len(newest)
             rows.extend(RefusedRow(submission.device_id, now_us, *refused) for refused in newest)
-        if rows:
-            self.engine.keep_refused(rows, self.refused_kept)
+        return dropped + self.engine.keep_refused(rows, self.refused_kept) if rows else dropped
 
     def _touch(self, live: Sequence[Submission], now_us: int) -> list[tuple[bool, int]]:
         """Note who was seen, (True, device id), and what was used, (False, token id)."""

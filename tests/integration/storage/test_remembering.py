@@ -134,8 +134,21 @@ def test_refused_readings_are_bounded_per_device_and_the_oldest_make_room(stage:
 def test_a_hub_may_keep_no_refused_readings(stage: Stage) -> None:
     hub, roof = stage.hub(refused_kept=0), stage.device()
     hub.store(roof, run("t", [(0, 1.0)]))
-    assert counts(hub.store(roof, run("t", [(0, 2.0)]))) == (0, 0, 1)
+    outcome = hub.write(Plain(roof).send(run("t", [(0, 2.0)])))
+    assert counts(outcome.settlements[0]) == (0, 0, 1)
+    assert outcome.refusals_dropped == 1
     assert not RefusedReading.objects.exists()
+
+
+def test_it_is_known_how_many_refused_readings_are_not_kept(stage: Stage) -> None:
+    hub, roof, cellar = stage.hub(refused_kept=3), stage.device(), stage.device("cellar")
+    for device in (roof, cellar):
+        hub.store(device, run("t", [(second, 1.0) for second in range(5)]))
+    wrong = run("t", [(second, 2.0) for second in range(5)])
+    assert hub.write(Plain(roof).send(run("t", [(0, 2.0)]))).refusals_dropped == 0
+    # Two of five are never kept, and one of before makes room.
+    assert hub.write(Plain(roof).send(wrong)).refusals_dropped == 3
+    assert hub.write(Plain(roof).send(wrong), Plain(cellar).send(wrong)).refusals_dropped == 7
 
 
 def test_a_device_is_touched_at_most_once_a_minute(stage: Stage) -> None:

@@ -74,7 +74,8 @@ def test_the_ninth_stream_makes_the_least_recently_used_be_forgotten(stage: Stag
     device = Reliable(roof, opened=opened(hub, roof, "s1", now_us=NOW_US + 10))
     hub.write(device.send(), now_us=NOW_US + 20)
     hub.hello(roof, "s0", now_us=NOW_US + 15)
-    opened(hub, roof, "s8", now_us=NOW_US + 30)
+    assert opened(hub, roof, "s8", now_us=NOW_US + 30).forgotten == 1
+    assert opened(hub, roof, "s8", now_us=NOW_US + 31).forgotten == 0
     assert names(roof) == {"s0", "s1", "s3", "s4", "s5", "s6", "s7", "s8"}
     assert names(cellar) == {"s1"}
 
