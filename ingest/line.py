@@ -85,6 +85,7 @@ class Line:
                     "Readings that wait for the writer or are being written",
                     lambda: self.writer.buffer.readings,
                 ),
+                "weir_tasks": ("Tasks on the event loop", self._tasks),
                 "weir_devices_connected": ("Device connections let in", lambda: self.connected),
                 "weir_database_in_trouble": (
                     "1 while the database cannot be written",
@@ -127,6 +128,9 @@ class Line:
             metrics.BOUNDS_MET.labels("buffer").inc()
             return "busy", self.limits.busy_retry_ms
         return None
+
+    def _tasks(self) -> int:
+        return len(asyncio.all_tasks(self._loop))
 
     def submit(
         self,

@@ -23,6 +23,7 @@ WANTED = [
     "weir_frames_in_flight",
     "weir_readings_buffered",
     "weir_devices_connected",
+    "weir_tasks",
     "weir_database_in_trouble",
     "weir_relay_summaries_total",
     "weir_relay_dropped_total",
