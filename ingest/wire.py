@@ -36,7 +36,7 @@ def parse(text: str) -> dict[str, Any] | list[Any]:
     """The object or array in `text`. Raises NotJson."""
     try:
         message = from_json(text, cache_strings="keys")
-    except ValueError as error:
+    except (ValueError, TypeError) as error:  # TypeError: what is no UTF-8, half a surrogate pair
         message = _parse_leniently(text, str(error))
     if isinstance(message, dict | list):
         return message

@@ -54,4 +54,4 @@ def open_stream(
         [secrets.randbits(63), hello.first - 1, hello.first - 1, now, row[0]],
     ).fetchone()
     assert moved is not None
-    return Opened(*moved, forgotten)
+    return Opened(*moved, forgotten=forgotten)

@@ -213,7 +213,7 @@ class SqliteEngine:
                     for row in rows
                 ],
             )
-            made_room = self._db.executemany(
+            return self._db.executemany(
                 "DELETE FROM ingest_refusedreading WHERE device_id = :device AND id <= ("
                 " SELECT id FROM ingest_refusedreading WHERE device_id = :device"
                 " ORDER BY id DESC LIMIT 1 OFFSET :kept)",
@@ -222,7 +222,6 @@ class SqliteEngine:
                     for device_id in {row.device_id for row in rows}
                 ],
             ).rowcount
-        return made_room
 
     def touch(self, device_ids: Sequence[int], token_ids: Sequence[int], now_us: int) -> None:
         now = _django_time(_EPOCH + timedelta(microseconds=now_us))

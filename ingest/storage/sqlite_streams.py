@@ -48,4 +48,4 @@ def open_stream(
             hello.stream,
         ),
     ).fetchone()
-    return Opened(*moved, forgotten) if moved else StreamLocked()  # the device is gone
+    return Opened(*moved, forgotten=forgotten) if moved else StreamLocked()  # the device is gone
