@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from datetime import timedelta
 
 import psycopg
@@ -54,4 +55,4 @@ def open_stream(
         [secrets.randbits(63), hello.first - 1, hello.first - 1, now, row[0]],
     ).fetchone()
     assert moved is not None
-    return Opened(*moved, forgotten=forgotten)
+    return replace(Opened(*moved), forgotten=forgotten)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
+from dataclasses import replace
 
 from ingest.session import Opened
 from ingest.storage import StreamAnswer, StreamLocked, StreamRequest, StreamReused
@@ -48,4 +49,6 @@ def open_stream(
             hello.stream,
         ),
     ).fetchone()
-    return Opened(*moved, forgotten=forgotten) if moved else StreamLocked()  # the device is gone
+    if moved is None:
+        return StreamLocked()  # the device is gone
+    return replace(Opened(*moved), forgotten=forgotten)
