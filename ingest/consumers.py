@@ -212,7 +212,8 @@ class DeviceConsumer(AsyncConsumer):
             return
         if hello.stream is not None and not await self._open_stream(self.bearer, hello):
             return
-        self.session.welcome(self._id, now_us() // 1_000, self._streamed)
+        durable = self.line.writer.weakness is None
+        self.session.welcome(self._id, now_us() // 1_000, self._streamed, durable)
 
     async def _open_stream(self, bearer: Bearer, hello: Hello) -> bool:
         assert hello.stream is not None

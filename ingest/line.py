@@ -91,6 +91,14 @@ class Line:
                     "1 while the database cannot be written",
                     lambda: float(self.writer.in_trouble is not None),
                 ),
+                "weir_database_damaged": (
+                    "1 once the database turned out to be damaged: nothing more is written",
+                    lambda: float(self.writer.is_damaged),
+                ),
+                "weir_durable": (
+                    "0 where a power cut might lose what is acked, as the hub was told to allow",
+                    lambda: float(self.writer.weakness is None),
+                ),
             },
             counters={
                 "weir_relay_summaries": ("Summaries sent", lambda: self.relay.sent),

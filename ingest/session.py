@@ -243,12 +243,19 @@ class Session:
             self.largest_window = max(self.largest_window, window)
             self.replies.append(wire.encode({"type": "flow", "in_flight": window}))
 
-    def welcome(self, session: str, now_ms: int, stream: Opened | None) -> None:
-        """Answer a `hello` that was let in, with the stream it named, if any."""
+    def welcome(
+        self, session: str, now_ms: int, stream: Opened | None, durable: bool = True
+    ) -> None:
+        """Answer a `hello` that was let in, with the stream it named, if any.
+
+        `durable`: a power cut does not take what is acked.
+        """
         if self.close is not None:  # it was shown out while it was being let in
             return
         self.authenticated = True
         answer: dict[str, Any] = {"type": "welcome", "session": session, "time": now_ms}
+        if not durable:
+            answer["durable"] = False
         if stream is not None:
             self.stream = stream
             self.taken = self.settled = stream.committed

@@ -6,7 +6,8 @@
 It runs in a thread of its own with a database connection of its own; nothing here waits on the
 event loop, and nothing on the event loop waits for the database. What is delivered is committed.
 Our own trouble keeps the batch and withholds the acks; a reading that the database refuses is
-found, refused by name, and the rest of the batch goes on.
+found, refused by name, and the rest of the batch goes on. On a database that is damaged nothing
+more is tried.
 """
 
 from __future__ import annotations
@@ -23,10 +24,12 @@ from ingest.buffer import Buffer, Submission
 from ingest.poison import without_poison
 from ingest.storage import (
     Collision,
+    Damaged,
     Engine,
     Outcome,
     OutcomeUnknown,
     Poison,
+    Reason,
     Settlement,
     StreamAnswer,
     StreamLocked,
@@ -41,6 +44,7 @@ HELLO_PATIENCE_S: Final = (
     2.0  # a stream that another hub's batch holds is asked for again this long
 )
 HELLO_RETRY_S: Final = 0.05
+LAST_TRY_S: Final = 0.5  # of a writer that is told to give up; one that hangs is left behind
 SEAL_LOOK_S: Final = 1.0  # how often it looks whether a minute has closed
 # Sealing goes on for so long after a batch while more is due: a batch of 20,000 readings is written
 # in half of it, so what is due never grows, and an ack waits at most one step more.
@@ -98,8 +102,11 @@ class Writer:
     ) -> None:
         self.options = options
         self.buffer = Buffer(options.buffer_readings)
-        # What the database last said, while it cannot be written.
+        # What the database last said, while it cannot be written, and that in general words.
         self.in_trouble: str | None = None
+        self.trouble: Reason | None = None
+        # Why a power cut might lose what is acked, where a hub was told to live with that.
+        self.weakness: str | None = None
         self._open_engine = open_engine
         self._deliver = deliver
         self._now_us = now_us
@@ -127,8 +134,13 @@ class Writer:
         self._thread.join(timeout_s)
         if self._thread.is_alive():
             self._abandoned.set()
-            self._thread.join(timeout_s)
+            self._thread.join(LAST_TRY_S)
         return not self.buffer
+
+    @property
+    def is_damaged(self) -> bool:
+        """The database is damaged: nothing is written any more, until a hub is started anew."""
+        return self.trouble is Reason.DAMAGED
 
     def submit(self, submission: Submission) -> None:
         """Put a frame on the line. Any thread; never waits for the database."""
@@ -148,20 +160,38 @@ class Writer:
         engine = self._open_engine()
         transactions = Transactions(engine, self.options.refused_kept, self.options.metrics)
         try:
-            while not self._abandoned.is_set():
-                hellos, batch = self._next(engine)
-                if hellos:
-                    self._answer(engine, hellos)
-                if batch:
-                    self._flush(transactions, batch)
-                if self._stopping and not self.buffer and not self._hellos:
-                    return
-                self._seal(engine)
+            self._work(engine, transactions)
+            if self.is_damaged:
+                self._refuse_hellos()
         except BaseException:
             logger.exception("the writer died; the hub takes nothing more")
             raise
         finally:
             engine.close()
+
+    def _work(self, engine: Engine, transactions: Transactions) -> None:
+        """Until it is stopped, or the database turns out to be damaged."""
+        self._is_over(engine)  # a database that cannot be written is known before a frame comes
+        while not self._abandoned.is_set() and not self.is_damaged:
+            hellos, batch = self._next(engine)
+            if hellos:
+                self._answer(transactions, hellos)
+            if batch:
+                self._flush(transactions, batch)
+            if self._stopping and not self.buffer and not self._hellos:
+                return
+            self._seal(engine)
+
+    def _refuse_hellos(self) -> None:
+        """All that is left to do with a database that is damaged, until the hub is stopped."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._hellos or self._stopping)
+                hellos, self._hellos = self._hellos, []
+            if hellos:
+                self._deliver(Delivery(streams=[(waiting.request, None) for waiting in hellos]))
+            if self._stopping:
+                return
 
     def _next(self, engine: Engine) -> tuple[list[_Waiting], list[Submission]]:
         """Wait until there is something to do, and lend a batch if one is due."""
@@ -179,13 +209,13 @@ class Writer:
                 timeout_s = options.flush_interval_s if self.buffer else SEAL_LOOK_S
                 self._changed.wait(timeout_s)
 
-    def _answer(self, engine: Engine, hellos: list[_Waiting]) -> None:
+    def _answer(self, transactions: Transactions, hellos: list[_Waiting]) -> None:
         now = time.monotonic()
         try:
-            answers: Sequence[StreamAnswer | None] = engine.open_streams(
+            answers: Sequence[StreamAnswer | None] = transactions.open_streams(
                 [waiting.request for waiting in hellos], self.options.streams, self._now_us()
             )
-            self._recovered()
+            self._recovered(transactions.engine)
         except (Trouble, Poison) as error:
             self._meet(error)
             answers = [None] * len(hellos)
@@ -234,7 +264,7 @@ class Writer:
             raise
         except Exception as error:
             return self._divide(transactions, part, rest, error)
-        self._recovered()
+        self._recovered(transactions.engine)
         readings = sum(s.frame.readings for s in part)
         write_s = time.perf_counter() - started
         if not rest:
@@ -252,6 +282,8 @@ class Writer:
             while not self._abandoned.wait(self.options.retry_interval_s):
                 try:
                     outcome = transactions.resolve()
+                except Damaged:
+                    raise
                 except Trouble as again:
                     self._meet(again)
                     continue
@@ -327,6 +359,9 @@ class Writer:
             while self._seal_due and time.monotonic() - now < SEAL_SLOT_S:
                 self._seal_due = engine.seal(before_us)
             self._seal_trouble = ""
+        except Damaged as error:
+            self._seal_due = False
+            self._meet(error)
         except Exception as error:
             self._seal_due = False
             if self._seal_trouble != str(error):
@@ -335,7 +370,7 @@ class Writer:
                 logger.warning("sealing waits: %s", error, exc_info=None if known else error)
 
     def _is_over(self, engine: Engine) -> bool:
-        """Whether the database answers again; asked while no batch waits that would find out."""
+        """Whether the database can be written; asked while no batch waits that would find out."""
         if self.buffer:
             return False
         try:
@@ -343,18 +378,29 @@ class Writer:
         except Exception as error:
             self._meet(error)
             return False
-        self._recovered()
+        self._recovered(engine)
         return True
 
     def _meet(self, error: Exception) -> None:
-        if self.in_trouble is None:
-            logger.error("the database cannot be written, acks wait: %s", error)
-        self.in_trouble = str(error)
+        """Say once what it is. Damage stays: what would be read next may be wrong."""
+        if self.is_damaged:
+            return
+        reason = error.reason if isinstance(error, Trouble) else Reason.OTHER
+        if reason is Reason.DAMAGED:
+            logger.critical("%s, and nothing more is written: %s", reason, error)
+        elif reason is not self.trouble:
+            logger.error("%s, acks wait: %s", reason, error)
+        self.in_trouble, self.trouble = str(error), reason
 
-    def _recovered(self) -> None:
+    def _recovered(self, engine: Engine) -> None:
+        if self.is_damaged:
+            return
         if self.in_trouble is not None:
             logger.warning("the database can be written again")
-        self.in_trouble = None
+        self.in_trouble = self.trouble = None
+        if engine.weakness is not None and engine.weakness != self.weakness:
+            logger.warning("what is acked may be lost: %s", engine.weakness)
+        self.weakness = engine.weakness
 
 
 __all__ = ["Delivery", "Flush", "Settlement", "Writer", "WriterOptions"]

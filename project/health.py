@@ -18,6 +18,7 @@ import orjson
 from django.db import DatabaseError, connection
 
 from devices.models import Device
+from ingest.storage import Reason
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ Application = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
 class Writer(Protocol):
     """What is looked at of the line."""
 
-    in_trouble: str | None
+    trouble: Reason | None
 
     @property
     def is_alive(self) -> bool: ...
@@ -97,8 +98,10 @@ def readyz(
         reached = await database.answer()
         if not writer.is_alive:
             state = "has ended: restart the hub"
-        elif writer.in_trouble is not None:
-            state = "cannot write: acks wait"
+        elif writer.trouble is Reason.DAMAGED:
+            state = f"cannot write: {writer.trouble}, see docs/operations.md"
+        elif writer.trouble is not None:
+            state = f"cannot write: {writer.trouble}, acks wait"
         else:
             state = "ok"
         found = {"writer": state, "database": "ok" if reached else "does not answer"}

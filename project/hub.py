@@ -116,7 +116,10 @@ def open_engine(options: Options) -> Engine:
     database = settings.DATABASES["default"]
     if database["ENGINE"] == "django.db.backends.sqlite3":
         return SqliteEngine(
-            database["NAME"], options.seal_slice_readings, options.seal_unit_readings
+            database["NAME"],
+            options.seal_slice_readings,
+            options.seal_unit_readings,
+            may_lose=options.unsafe_durability,
         )
     return PostgresEngine(
         {
@@ -128,6 +131,7 @@ def open_engine(options: Options) -> Engine:
             **database.get("OPTIONS", {}),
         },
         options.seal_slice_readings,
+        may_lose=options.unsafe_durability,
     )
 
 

@@ -42,6 +42,7 @@ class Options(BaseSettings):
     database_url: str = Field(default="", validation_alias="DATABASE_URL")
     redis_url: str = Field(default="", validation_alias="REDIS_URL")
     data_dir: Path = BASE_DIR / "var"
+    unsafe_durability: bool = False
 
     # Django
     secret_key: str = ""

@@ -14,24 +14,9 @@ from typing import Any, Protocol
 from ingest.buffer import Submission
 from ingest.reading import Refusal, Run
 from ingest.session import Hello, Opened, Settlement
+from ingest.storage.trouble import Collision, Damaged, OutcomeUnknown, Poison, Reason, Trouble
 
 Row = tuple[int, int, Any]  # (time in µs, series id, value)
-
-
-class Trouble(Exception):
-    """The database could not do it now: nothing was committed, the same may succeed later."""
-
-
-class Collision(Trouble):
-    """Another transaction was in the way: the same will do, at once."""
-
-
-class OutcomeUnknown(Trouble):
-    """The connection broke while COMMIT was under way: it happened, or it did not."""
-
-
-class Poison(Exception):
-    """The database refuses what it was given, and would refuse it again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +143,14 @@ class Rows:
 
 
 class Engine(Protocol):
-    """A database as `transaction` drives it. All may raise Trouble; inserts may raise Poison."""
+    """A database as `transaction` drives it. All may raise Trouble; inserts may raise Poison.
+
+    A step that failed is followed by `rollback`, which also lets go of a connection that is dead or
+    stale: the next step has a new one.
+    """
+
+    weakness: str | None
+    """Why a power cut might lose what is committed; None where it would not."""
 
     def begin(self, stream_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
         """Begin, and lock the streams in id order: (epoch, committed) by id."""
@@ -199,16 +191,16 @@ class Engine(Protocol):
     def happened(self, claims: Sequence[Claim]) -> bool:
         """Whether the batch with these claims was committed, after its outcome was unknown."""
 
-    def open_streams(
-        self, requests: Sequence[StreamRequest], kept_per_device: int, now_us: int
-    ) -> list[StreamAnswer]:
-        """Answer hellos in one committed transaction, in their order."""
+    def open_stream(
+        self, request: StreamRequest, kept_per_device: int, now_us: int
+    ) -> StreamAnswer:
+        """Answer a hello, in the open transaction. Never waits for another hub's batch."""
 
     def seal(self, before_us: int) -> bool:
         """Seal one slice of what is older than `before_us`; True where more is due."""
 
     def ping(self) -> None:
-        """Raise Trouble where the database does not answer."""
+        """Raise Trouble where the database does not take a write."""
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -218,10 +210,12 @@ __all__ = [
     "Claim",
     "Collision",
     "Counts",
+    "Damaged",
     "Engine",
     "Outcome",
     "OutcomeUnknown",
     "Poison",
+    "Reason",
     "RefusedRow",
     "Row",
     "Rows",

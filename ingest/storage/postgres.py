@@ -20,10 +20,8 @@ from psycopg import errors
 
 from ingest.storage import (
     Claim,
-    Collision,
     Counts,
-    OutcomeUnknown,
-    Poison,
+    Reason,
     RefusedRow,
     Rows,
     StreamAnswer,
@@ -31,9 +29,11 @@ from ingest.storage import (
     Trouble,
     Watermark,
 )
+from ingest.storage.postgres_errors import told, told_of_commit
 from ingest.storage.postgres_partitions import make_ahead
 from ingest.storage.postgres_sealing import ADVISORY_LOCK, Sealing, add_up
 from ingest.storage.postgres_streams import open_stream
+from ingest.storage.trouble import LEAVES_CONNECTION
 
 # What COPY (FORMAT BINARY) wants: signature, flags, header; then rows; then -1. A row is a count of
 # fields, then each field's length and big-endian bytes; a time is microseconds since 2000.
@@ -44,6 +44,8 @@ _NUMBERED_ROW: Final = struct.Struct(">hiiiqiqid").pack
 _Y2000_US: Final = 946_684_800_000_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
+# By a reload of its configuration the server may give them up in mid-connection: each batch looks.
+_DURABILITY: Final = "current_setting('fsync'), current_setting('synchronous_commit')"
 _SESSION: Final = (
     "SET TIME ZONE 'UTC'",
     # What a hub that froze in mid-batch holds is free after this; its batch is then sent again.
@@ -61,14 +63,35 @@ _SESSION: Final = (
 )
 
 
-class PostgresEngine:
-    """See `Engine`. `parameters` are libpq's: host, port, user, password, dbname and others."""
+# A server that vanished answers nothing, and Linux would wait two hours for it, or a quarter of one
+# for what was sent. One that is only slow does answer to these: its kernel does. All in seconds,
+# but the last, which is in milliseconds.
+_CONNECTION: Final = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+    "application_name": "weir writer",
+}
 
-    def __init__(self, parameters: Mapping[str, Any], slice_readings: int = 40_000) -> None:
+
+class PostgresEngine:
+    """See `Engine`. `parameters` are libpq's: host, port, user, password, dbname and others.
+
+    `may_lose`: work also where a power cut could lose what is committed.
+    """
+
+    def __init__(
+        self, parameters: Mapping[str, Any], slice_readings: int = 40_000, may_lose: bool = False
+    ) -> None:
+        self.weakness: str | None = None
         self._parameters = {
             name: value for name, value in parameters.items() if value not in ("", None)
         }
+        self._may_lose = may_lose
         self._open: psycopg.Connection | None = None
+        self._stale = False
         self._sealing = Sealing(slice_readings)
         self._partitions_until_us = 0
 
@@ -77,15 +100,24 @@ class PostgresEngine:
         if self._open is not None and self._open.closed:
             self._open = None
         if self._open is None:
-            opened = psycopg.connect(
-                **{"connect_timeout": 5, "application_name": "weir writer", **self._parameters},
-                autocommit=True,
-            )
-            for statement in _SESSION:
-                opened.execute(statement)
-            self._partitions_until_us = make_ahead(opened, datetime.now(UTC))
+            opened = psycopg.connect(**{**_CONNECTION, **self._parameters}, autocommit=True)
+            try:
+                row = opened.execute(f"SELECT {_DURABILITY}").fetchone()
+                self._look_at_durability(*(row or ()))
+                for statement in _SESSION:
+                    opened.execute(statement)
+                self._partitions_until_us = make_ahead(opened, datetime.now(UTC))
+            except BaseException:
+                opened.close()
+                raise
+            self._stale = False
             self._open = opened
         return self._open
+
+    def _look_at_durability(self, fsync: str, synchronous_commit: str) -> None:
+        self.weakness = weakness(fsync, synchronous_commit)
+        if self.weakness and not self._may_lose:
+            raise Trouble(self.weakness, Reason.UNSAFE)
 
     def begin(self, stream_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
         with self._told():
@@ -107,12 +139,14 @@ class PostgresEngine:
             self._db.execute("SELECT pg_advisory_xact_lock_shared(%s)", [ADVISORY_LOCK])
             row = self._db.execute(
                 "SELECT (extract(epoch FROM sealing_from) * 1000000)::bigint,"
-                " (extract(epoch FROM sealing_to) * 1000000)::bigint, sealing_series, catalogue"
-                " FROM ingest_linestate WHERE id = 1"
+                " (extract(epoch FROM sealing_to) * 1000000)::bigint, sealing_series, catalogue,"
+                f" {_DURABILITY} FROM ingest_linestate WHERE id = 1"
             ).fetchone()
         if row is None:
-            raise Trouble("the database has no line state: run `manage.py migrate`")
-        return Watermark(*row)
+            raise Trouble("the database has no line state: run `manage.py migrate`", Reason.SCHEMA)
+        *state, fsync, synchronous_commit = row
+        self._look_at_durability(fsync, synchronous_commit)
+        return Watermark(*state)
 
     def series(self, device_ids: Sequence[int]) -> list[tuple[int, str, int, int]]:
         with self._told():
@@ -274,13 +308,11 @@ class PostgresEngine:
     def commit(self) -> None:
         db = self._open
         if db is None or db.closed:  # a new connection would know nothing of this transaction
-            raise Trouble("the connection was lost before COMMIT")
+            raise Trouble("the connection was lost before COMMIT", Reason.UNREACHABLE)
         try:
             done = db.execute("COMMIT").statusmessage
         except psycopg.Error as error:
-            if db.closed:
-                raise OutcomeUnknown(_said(error)) from error
-            raise Trouble(_said(error)) from error
+            raise told_of_commit(error, db.closed) from error
         if done != "COMMIT":  # so it answers, without an error, where a statement had failed
             raise Trouble(f"COMMIT was answered with {done}")
 
@@ -291,16 +323,22 @@ class PostgresEngine:
         try:
             self._open.execute("ROLLBACK")
         except psycopg.Error:
+            self._stale = True
+        if self._stale:
             self.close()
 
     def happened(self, claims: Sequence[Claim]) -> bool:
-        with self._told():
-            # The lock is the wait: the server may still be at that COMMIT.
-            rows = self._db.execute(
-                "SELECT id, epoch, committed FROM ingest_stream WHERE id = ANY(%s) ORDER BY id"
-                " FOR SHARE",
-                [[claim.stream_id for claim in claims]],
-            ).fetchall()
+        try:
+            with self._told():
+                # The lock is the wait: the server may still be at that COMMIT.
+                rows = self._db.execute(
+                    "SELECT id, epoch, committed FROM ingest_stream WHERE id = ANY(%s) ORDER BY id"
+                    " FOR SHARE",
+                    [[claim.stream_id for claim in claims]],
+                ).fetchall()
+        except BaseException:
+            self.rollback()
+            raise
         now = {stream_id: (epoch, committed) for stream_id, epoch, committed in rows}
         return any(
             claim.stream_id in now
@@ -309,20 +347,11 @@ class PostgresEngine:
             for claim in claims
         )
 
-    def open_streams(
-        self, requests: Sequence[StreamRequest], kept_per_device: int, now_us: int
-    ) -> list[StreamAnswer]:
-        try:
-            with self._told():
-                self._db.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
-                answers = [
-                    open_stream(self._db, request, kept_per_device, now_us) for request in requests
-                ]
-                self._db.execute("COMMIT")
-                return answers
-        except BaseException:
-            self.rollback()
-            raise
+    def open_stream(
+        self, request: StreamRequest, kept_per_device: int, now_us: int
+    ) -> StreamAnswer:
+        with self._told():
+            return open_stream(self._db, request, kept_per_device, now_us)
 
     def seal(self, before_us: int) -> bool:
         try:
@@ -336,10 +365,15 @@ class PostgresEngine:
             raise
 
     def ping(self) -> None:
-        with self._told():
-            self._db.execute("SELECT 1 FROM ingest_linestate").fetchone()
+        try:
+            with self._told():
+                self._db.execute("UPDATE ingest_linestate SET catalogue = catalogue WHERE id = 1")
+        except BaseException:
+            self.rollback()
+            raise
 
     def close(self) -> None:
+        self._stale = False
         if self._open is not None:
             self._open.close()
             self._open = None
@@ -349,20 +383,23 @@ class PostgresEngine:
         """PostgreSQL's errors in the contract's words."""
         try:
             yield
-        except (errors.DeadlockDetected, errors.SerializationFailure) as error:
-            raise Collision(_said(error)) from error
-        except (
-            psycopg.DataError,
-            psycopg.IntegrityError,
-            struct.error,
-            OverflowError,
-            UnicodeError,
-        ) as error:
-            raise Poison(_said(error)) from error
-        except psycopg.Error as error:
-            if isinstance(error, psycopg.ProgrammingError) and error.sqlstate is None:
-                raise  # a bug of ours, which the server never saw: trying again would not mend it
-            raise Trouble(_said(error)) from error
+        except (psycopg.Error, struct.error, OverflowError, UnicodeError) as error:
+            said = told(error)
+            if isinstance(said, Trouble) and said.reason not in LEAVES_CONNECTION:
+                self._stale = True
+            if said is error:
+                raise
+            raise said from error
+
+
+def weakness(fsync: str, synchronous_commit: str) -> str | None:
+    """Why a power cut might lose what is committed, by these two settings of the connection."""
+    if fsync != "on":
+        return "PostgreSQL runs with fsync = off: a power cut would lose acked readings"
+    # Each of its other values waits for the local disk.
+    if synchronous_commit == "off":
+        return "PostgreSQL runs with synchronous_commit = off: a crash would lose acked readings"
+    return None
 
 
 def _packed(rows: Rows) -> list[bytes]:
@@ -373,7 +410,3 @@ def _packed(rows: Rows) -> list[bytes]:
 
 def _moment(at_us: int) -> datetime:
     return _EPOCH + timedelta(microseconds=at_us)
-
-
-def _said(error: Exception) -> str:
-    return " ".join(str(error).split())

@@ -14,11 +14,14 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 from ingest.storage import (
     Claim,
     Counts,
+    Damaged,
     Poison,
+    Reason,
     RefusedRow,
     Row,
     Rows,
@@ -27,14 +30,17 @@ from ingest.storage import (
     Trouble,
     Watermark,
 )
+from ingest.storage.sqlite_errors import told
 from ingest.storage.sqlite_rollups import fold_late
 from ingest.storage.sqlite_sealing import Sealing, read_watermark
 from ingest.storage.sqlite_streams import open_stream
+from ingest.storage.trouble import LEAVES_CONNECTION
 
 CHUNK_ROWS: Final = 1_000  # of one statement; three parameters a row, of the 32,766 SQLite takes
 _VALUES: Final = ",".join(["(?,?,?)"] * CHUNK_ROWS)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
+SYNCED: Final = frozenset({2, 3})  # what PRAGMA synchronous answers for FULL and EXTRA
 PRAGMAS: Final = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",  # the commit is on disk when it returns: the promise
@@ -49,38 +55,68 @@ PRAGMAS: Final = (
 
 
 class SqliteEngine:
-    """See `Engine`. Opens the database at `path`, which migrations have made."""
+    """See `Engine`. Opens the database at `path`, which migrations have made.
+
+    `may_lose`: work also where a power cut could lose what is committed.
+    """
 
     def __init__(
-        self, path: Path | str, slice_readings: int = 40_000, unit_readings: int = 400_000
+        self,
+        path: Path | str,
+        slice_readings: int = 40_000,
+        unit_readings: int = 400_000,
+        may_lose: bool = False,
     ) -> None:
-        self._path = str(path)
+        self.weakness: str | None = None
+        self._path = Path(path)
+        self._may_lose = may_lose
         self._open: sqlite3.Connection | None = None
+        self._file = (0, 0)  # (device, inode) of what is open
+        self._stale = False
         self._sealing = Sealing(slice_readings, unit_readings)
 
     @property
     def _db(self) -> sqlite3.Connection:
         if self._open is None:
-            with _told():
-                opened = sqlite3.connect(
-                    f"file:{self._path}?mode=rw",
-                    uri=True,
-                    isolation_level=None,
-                    check_same_thread=False,
-                    cached_statements=256,
-                )
-                try:
-                    for pragma in PRAGMAS:
-                        opened.execute(pragma).fetchall()
-                except BaseException:  # without all of them it would not keep the promise
-                    opened.close()
-                    raise
-                self._open = opened
+            opened = sqlite3.connect(
+                f"file:{quote(str(self._path))}?mode=rw",
+                uri=True,
+                isolation_level=None,
+                check_same_thread=False,
+                cached_statements=256,
+            )
+            try:
+                for pragma in PRAGMAS:
+                    opened.execute(pragma).fetchall()
+                self._look_at_durability(opened)
+            except BaseException:  # without all of them it would not keep the promise
+                opened.close()
+                raise
+            self._file = self._place()
+            self._stale = False
+            self._open = opened
         return self._open
 
+    def _look_at_durability(self, db: sqlite3.Connection) -> None:
+        (synchronous,) = db.execute("PRAGMA synchronous").fetchone()
+        (journal,) = db.execute("PRAGMA journal_mode").fetchone()
+        self.weakness = weakness(synchronous, journal)
+        if self.weakness and not self._may_lose:
+            raise Trouble(self.weakness, Reason.UNSAFE)
+
+    def _place(self) -> tuple[int, int]:
+        try:
+            found = self._path.stat()
+        except FileNotFoundError:
+            return (0, 0)
+        return found.st_dev, found.st_ino
+
     def begin(self, stream_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
-        with _told():
+        with self._told():
             db = self._db
+            # SQLite would go on writing to a file that nobody finds any more, and say nothing.
+            if self._place() != self._file:
+                raise Damaged(f"{self._path} was moved or replaced under the running hub")
             db.execute("BEGIN IMMEDIATE")  # the lock of all: no stream moves but in here
             held: dict[int, tuple[int, int]] = {}
             for some in _slices(stream_ids):
@@ -92,12 +128,12 @@ class SqliteEngine:
             return held
 
     def watermark(self) -> Watermark:
-        with _told():
+        with self._told():
             return read_watermark(self._db)
 
     def series(self, device_ids: Sequence[int]) -> list[tuple[int, str, int, int]]:
         found: list[tuple[int, str, int, int]] = []
-        with _told():
+        with self._told():
             for some in _slices(device_ids):
                 found += self._db.execute(
                     "SELECT device_id, metric, id, kind FROM devices_series"
@@ -108,7 +144,7 @@ class SqliteEngine:
 
     def add_series(self, wanted: Sequence[tuple[int, str, int]]) -> None:
         now = _django_time(datetime.now(UTC))
-        with _told():
+        with self._told():
             self._db.executemany(
                 "INSERT OR IGNORE INTO devices_series (device_id, metric, kind, created_at)"
                 " SELECT id, ?, ?, ? FROM devices_device WHERE id = ?",
@@ -116,7 +152,7 @@ class SqliteEngine:
             )
 
     def insert(self, rows: Rows, late: Rows) -> tuple[list[tuple[int, Any]], list[tuple[int, Any]]]:
-        with _told():
+        with self._told():
             known = self._insert("ingest_recent", rows)
             if len(known) < len(rows):
                 self._sealing.note(self._db, rows.without({index for index, _ in known}))
@@ -126,7 +162,7 @@ class SqliteEngine:
             return known, known_late
 
     def insert_texts(self, rows: Rows) -> list[tuple[int, Any]]:
-        with _told():
+        with self._told():
             return self._insert("ingest_textreading", rows)
 
     def _insert(self, table: str, rows: Rows) -> list[tuple[int, Any]]:
@@ -174,7 +210,7 @@ class SqliteEngine:
 
     def move_streams(self, counts: Sequence[Counts], now_us: int) -> None:
         """In one step a thousand streams: see the module, of rows and Python's lock."""
-        with _told():
+        with self._told():
             for start in range(0, len(counts), CHUNK_ROWS):
                 some = counts[start : start + CHUNK_ROWS]
                 values = ",".join(["(?,?,?,?,?)"] * len(some))
@@ -192,7 +228,7 @@ class SqliteEngine:
                 )
 
     def keep_refused(self, rows: Sequence[RefusedRow], kept_per_device: int) -> int:
-        with _told():
+        with self._told():
             self._db.executemany(
                 "INSERT INTO ingest_refusedreading"
                 " (device_id, received_at, seq, sample, metric, count, code, message, value)"
@@ -225,7 +261,7 @@ class SqliteEngine:
 
     def touch(self, device_ids: Sequence[int], token_ids: Sequence[int], now_us: int) -> None:
         now = _django_time(_EPOCH + timedelta(microseconds=now_us))
-        with _told():
+        with self._told():
             for table, column, ids in (
                 ("devices_device", "last_seen_at", device_ids),
                 ("devices_token", "last_used_at", token_ids),
@@ -237,7 +273,7 @@ class SqliteEngine:
                     )
 
     def commit(self) -> None:
-        with _told():
+        with self._told():
             self._db.execute("COMMIT")
 
     def rollback(self) -> None:
@@ -248,56 +284,65 @@ class SqliteEngine:
             if self._open.in_transaction:
                 self._open.execute("ROLLBACK")
         except sqlite3.Error:
+            self._stale = True
+        if self._stale:
             self.close()
 
     def happened(self, claims: Sequence[Claim]) -> bool:
         raise AssertionError("a COMMIT in this process has an answer")
 
-    def open_streams(
-        self, requests: Sequence[StreamRequest], kept_per_device: int, now_us: int
-    ) -> list[StreamAnswer]:
-        try:
-            with _told():
-                self._db.execute("BEGIN IMMEDIATE")
-                answers = [
-                    open_stream(self._db, request, kept_per_device, now_us) for request in requests
-                ]
-                self._db.execute("COMMIT")
-                return answers
-        except BaseException:
-            self.rollback()
-            raise
+    def open_stream(
+        self, request: StreamRequest, kept_per_device: int, now_us: int
+    ) -> StreamAnswer:
+        with self._told():
+            return open_stream(self._db, request, kept_per_device, now_us)
 
     def seal(self, before_us: int) -> bool:
         try:
-            with _told():
+            with self._told():
                 return self._sealing.step(self._db, before_us)
         except BaseException:
             self.rollback()
             raise
 
     def ping(self) -> None:
-        with _told():
-            self._db.execute("SELECT 1 FROM ingest_linestate").fetchone()
+        try:
+            self.begin([])
+            with self._told():
+                self._db.execute("UPDATE ingest_linestate SET catalogue = catalogue WHERE id = 1")
+            self.commit()
+        except BaseException:
+            self.rollback()
+            raise
 
     def close(self) -> None:
+        self._stale = False
         if self._open is not None:
             self._open.close()
             self._open = None
             self._sealing.forget()
 
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """SQLite's errors in the contract's words."""
+        try:
+            yield
+        except (sqlite3.Error, OverflowError, UnicodeError, MemoryError) as error:
+            said = told(error)
+            if isinstance(said, Trouble) and said.reason not in LEAVES_CONNECTION:
+                self._stale = True
+            if said is error:
+                raise
+            raise said from error
 
-@contextmanager
-def _told() -> Iterator[None]:
-    """SQLite's errors in the contract's words."""
-    try:
-        yield
-    except (sqlite3.DataError, sqlite3.IntegrityError, OverflowError, UnicodeError) as error:
-        raise Poison(str(error)) from error
-    except (sqlite3.ProgrammingError, sqlite3.InterfaceError):
-        raise  # a bug of ours, which trying again would not mend
-    except sqlite3.Error as error:
-        raise Trouble(str(error)) from error
+
+def weakness(synchronous: int, journal: str) -> str | None:
+    """Why a power cut might lose what is committed, by the answers of these two pragmas."""
+    if synchronous not in SYNCED:
+        return "SQLite does not sync each commit: PRAGMA synchronous must be FULL"
+    if journal in {"off", "memory"}:
+        return f"SQLite keeps no journal on disk: its mode is {journal!r}"
+    return None
 
 
 def _slices(ids: Sequence[int]) -> Iterator[Sequence[int]]:

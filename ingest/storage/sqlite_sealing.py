@@ -19,7 +19,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-from ingest.storage import Rows, Watermark
+from ingest.storage import Reason, Rows, Trouble, Watermark
 from ingest.storage.sqlite_rollups import MINUTE, add_up, make_stage, put
 
 _STAGE: Final = "moving"
@@ -168,7 +168,7 @@ def read_watermark(db: sqlite3.Connection) -> Watermark:
         " WHERE id = 1"
     ).fetchone()
     if row is None:
-        raise sqlite3.OperationalError("there is no line state: run `manage.py migrate`")
+        raise Trouble("there is no line state: run `manage.py migrate`", Reason.SCHEMA)
     return Watermark(*row)
 
 

@@ -26,6 +26,8 @@ from ingest.storage import (
     Poison,
     RefusedRow,
     Settlement,
+    StreamAnswer,
+    StreamRequest,
     Submission,
     Watermark,
 )
@@ -83,6 +85,20 @@ class Transactions:
         self._remember(draft.learned, now_us)
         self._touched_us.update((key, now_us) for key in draft.touched)
         return draft.outcome
+
+    def open_streams(
+        self, requests: Sequence[StreamRequest], kept_per_device: int, now_us: int
+    ) -> list[StreamAnswer]:
+        """Answer hellos in one committed transaction, in their order. Raises Trouble or Poison."""
+        engine = self.engine
+        try:
+            engine.begin([])
+            answers = [engine.open_stream(request, kept_per_device, now_us) for request in requests]
+            engine.commit()
+        except BaseException:
+            engine.rollback()
+            raise
+        return answers
 
     def takes(self, submission: Submission, reading: tuple[Run, int]) -> bool:
         """Whether the database takes this one reading; nothing is stored. Raises Trouble."""

@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 from django.db import connection
 
-from project.checks import DatabaseClaimed, claim_database, start_problems
+from project.database import DatabaseClaimed, claim_database, start_problems
 from tests.integration.engine import default_database, engine, engine_url  # noqa: F401
 
 

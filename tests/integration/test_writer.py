@@ -19,7 +19,7 @@ from ingest.buffer import Submission
 from ingest.fields import from_us
 from ingest.models import LineState, Rollup, Stream
 from ingest.session import Hello, Opened
-from ingest.storage import Collision, Settlement, StreamRequest, Trouble
+from ingest.storage import Collision, Damaged, Settlement, StreamRequest, Trouble
 from ingest.storage.postgres import PostgresEngine
 from ingest.writer import Delivery, Writer, WriterOptions
 from tests.integration.engine import engine, engine_url  # noqa: F401
@@ -135,6 +135,13 @@ def frames(device: Plain, *seconds: float, metric: str = "t") -> list[Submission
     return [device.send(run(metric, [(second, float(second))])) for second in seconds]
 
 
+def wait_until(true: Callable[[], object], what: str) -> None:
+    deadline_s = time.monotonic() + DEADLINE_S
+    while not true():
+        assert time.monotonic() < deadline_s, f"waited in vain: {what}"
+        time.sleep(0.005)
+
+
 def in_order(settlements: list[Settlement]) -> bool:
     through = [settlement.through for settlement in settlements]
     return through == sorted(set(through))
@@ -173,6 +180,55 @@ def test_nothing_is_delivered_while_the_database_is_away(bench: Bench, roof: Dev
     assert not bench.writer.stop(0.2)  # and what was not written is told of
     assert bench.deliveries == []
     assert stored(roof, "t") == []
+
+
+def test_a_damaged_database_is_said_once_and_never_tried_again(
+    bench: Bench, roof: Device, caplog: pytest.LogCaptureFixture
+) -> None:
+    device = bench.hub.connect(roof)
+    bench.failures.fail_next(Damaged("database disk image is malformed"), at="insert")
+    bench.start(WriterOptions(flush_interval_s=0.001, retry_interval_s=0.001))
+    writer = bench.writer
+    assert writer is not None
+    bench.submit(*frames(device, 0))
+    wait_until(lambda: writer.is_damaged, "the damage is known")
+    bench.failures.calls.clear()
+    writer.open_stream(StreamRequest(1, roof.pk, Hello(None, "s", 1, 1)))
+    bench.wait_until(lambda: any(d.streams for d in bench.deliveries), "an answer")
+    assert [answer for d in bench.deliveries for _, answer in d.streams] == [None]
+    bench.submit(*frames(device, 1))
+    assert not writer.stop(DEADLINE_S)
+    assert not writer.is_alive
+    assert writer.buffer.readings == 2
+    assert [call for call in bench.failures.calls if call != "close"] == []
+    assert bench.settlements(device) == []
+    told = [record for record in caplog.records if "damaged" in record.message]
+    assert [(record.levelname, record.exc_info) for record in told] == [("CRITICAL", None)]
+    assert stored(roof, "t") == []
+
+
+def test_damage_that_a_hello_meets_stops_the_writing(bench: Bench, roof: Device) -> None:
+    bench.failures.fail_next(Damaged("index corrupted"), at="open_stream")
+    bench.start()
+    writer = bench.writer
+    assert writer is not None
+    writer.open_stream(StreamRequest(1, roof.pk, Hello(None, "s", 1, 1)))
+    bench.wait_until(lambda: any(d.streams for d in bench.deliveries), "an answer")
+    assert writer.is_damaged
+    bench.submit(*frames(Plain(roof), 0))
+    assert not writer.stop(DEADLINE_S)
+    assert bench.flushes() == []
+
+
+def test_damage_that_sealing_meets_stops_the_writing(bench: Bench, roof: Device) -> None:
+    bench.failures.fail_next(Damaged("index corrupted"), at="seal")
+    bench.start()
+    writer = bench.writer
+    assert writer is not None
+    wait_until(lambda: writer.is_damaged, "sealing has met it")
+    bench.submit(*frames(Plain(roof), 0))
+    assert not writer.stop(DEADLINE_S)
+    assert bench.flushes() == []
 
 
 def test_a_collision_is_tried_again_at_once(bench: Bench, roof: Device) -> None:
@@ -318,7 +374,7 @@ def test_a_bug_met_while_poison_is_looked_for_breaks_that_connection_off(
 
 
 def test_a_bug_in_a_hello_leaves_the_writer_alive(bench: Bench, roof: Device) -> None:
-    bench.failures.fail_next(Bug("what is this?"), at="open_streams")
+    bench.failures.fail_next(Bug("what is this?"), at="open_stream")
     bench.start()
     assert bench.writer is not None
     for key in (1, 2):
@@ -333,7 +389,7 @@ def test_trouble_that_a_hello_met_is_over_when_the_database_is_back(
     bench: Bench, roof: Device
 ) -> None:
     """Although nobody comes: who asks whether the hub is ready sends it devices by the answer."""
-    bench.failures.fail_next(Trouble("restarting"), at="open_streams")
+    bench.failures.fail_next(Trouble("restarting"), at="open_stream")
     bench.start()
     writer = bench.writer
     assert writer is not None
@@ -349,7 +405,7 @@ def test_a_hello_is_answered_after_its_transaction_and_fences_what_was_under_way
     bench: Bench, roof: Device
 ) -> None:
     old = bench.hub.connect(roof)
-    bench.failures.fail_next(Trouble("slow disk"))
+    bench.failures.fail_next(Trouble("slow disk"), at="insert")
     bench.start()
     assert bench.writer is not None
     bench.submit(*frames(old, 0))
@@ -423,13 +479,12 @@ def test_the_writer_seals_between_batches_and_while_nobody_sends(
     bench.start()
     bench.submit(*frames(device, *range(0, 300, 7)))
     bench.settled(device, device.seq)
-    readings = assert_one_mind()
     deadline_s = time.monotonic() + DEADLINE_S
     while LineState.objects.get().sealing_from < from_us(NOW_US - 120_000_000):
         assert time.monotonic() < deadline_s
         time.sleep(0.02)
     assert bench.stop()
-    assert len(assert_one_mind(readings)) == 43
+    assert len(assert_one_mind()) == 43
     assert Rollup.objects.filter(step_s=60).count() == 5
 
 

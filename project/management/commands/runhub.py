@@ -6,9 +6,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, connection
-from django.db.migrations.executor import MigrationExecutor
 
-from project.checks import DatabaseClaimed, claim_database, exposure_problems, start_problems
+from project.checks import exposure_problems
+from project.database import DatabaseClaimed, claim_database, schema_problems, start_problems
 from project.options import unknown_variables
 from project.server import serve
 
@@ -26,9 +26,7 @@ class Command(BaseCommand):
             raise CommandError(" ".join(exposed))
         try:
             claim = claim_database()
-            problems = start_problems(connection)
-            executor = MigrationExecutor(connection)
-            behind = bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+            problems = start_problems(connection) or schema_problems(connection)
         except DatabaseClaimed as error:
             raise CommandError(str(error)) from error
         except DatabaseError as error:
@@ -36,8 +34,6 @@ class Command(BaseCommand):
             raise CommandError(f"The database cannot be used: {reason}") from error
         if problems:
             raise CommandError(" ".join(problems))
-        if behind:
-            raise CommandError("The database is not up to date: run `manage.py migrate` first.")
         for name in unknown_variables():
             self.stderr.write(f"{name} is set, but it is no setting of Weir.")
         connection.close()

@@ -25,6 +25,10 @@ class FailingEngine:
         self._bugs: list[object] = []
         self._instead: dict[str, Callable[[], None]] = {}
 
+    @property
+    def weakness(self) -> str | None:
+        return self.real.weakness
+
     def fail_next(self, error: Exception, at: str = "begin") -> None:
         """The next call of `at` raises `error`; said twice, the one after it does too."""
         self._failures.append((at, error))

@@ -94,7 +94,7 @@ def test_a_device_that_is_gone_gets_no_stream(stage: Stage) -> None:
     gone = roof.pk
     roof.delete()
     hello = Hello(None, "s", 1, 0)
-    answers = hub.engine.open_streams(
+    answers = hub.transactions.open_streams(
         [StreamRequest(1, gone, hello), StreamRequest(2, cellar.pk, hello)], 8, NOW_US
     )
     assert isinstance(answers[0], StreamLocked)
@@ -105,7 +105,7 @@ def test_a_device_that_is_gone_gets_no_stream(stage: Stage) -> None:
 def test_a_stream_named_twice_in_one_call_belongs_to_the_later_one(stage: Stage) -> None:
     hub, roof = stage.hub(), stage.device()
     request = StreamRequest("key", roof.pk, Hello(None, "s", 1, 0))
-    first, second = hub.engine.open_streams([request, request], 8, NOW_US)
+    first, second = hub.transactions.open_streams([request, request], 8, NOW_US)
     assert isinstance(first, Opened)
     assert isinstance(second, Opened)
     assert first.id == second.id
@@ -164,7 +164,7 @@ def test_a_stream_whose_row_a_batch_holds_is_answered_at_once_with_locked(
     assert device.opened is not None
     hub.engine.begin([device.opened.id])
     hello = Hello(None, "s", 1, 0)
-    answers = other.engine.open_streams(
+    answers = other.transactions.open_streams(
         [StreamRequest(1, roof.pk, hello), StreamRequest(2, cellar.pk, hello)], 8, NOW_US
     )
     assert isinstance(answers[0], StreamLocked)

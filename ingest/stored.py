@@ -1,0 +1,128 @@
+"""Reads what is stored, series by series, for whoever holds it against something else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, Final, NamedTuple
+
+from django.db import connection, transaction
+
+from devices.models import Series
+from ingest.comparison import Finding, Stored
+from ingest.refolding import Bucket, Folding, Rollups
+
+# Devices looked at together: few enough for one query's parameters, many enough that the readings
+# not yet sealed, which SQLite keeps by time, are not gone through for each series.
+DEVICES_AT_ONCE: Final = 500
+_FETCHED: Final = 2_000
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+Watermark = tuple[int, int, int]  # sealing_from and sealing_to in µs, sealing_series
+
+
+class KnownSeries(NamedTuple):
+    """A series of the database; `id` is 0 for one that is attempted only."""
+
+    id: int
+    device: str
+    metric: str
+    kind: int
+
+
+@contextmanager
+def one_snapshot() -> Iterator[None]:
+    """All statements see one state. On SQLite deferred: Django's own would hold up the writer."""
+    if connection.vendor == "postgresql":
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("BEGIN DEFERRED")
+        try:
+            yield
+        finally:
+            cursor.execute("ROLLBACK")
+
+
+def series_of(devices: Sequence[str]) -> list[KnownSeries]:
+    """The series of these devices, in the order of their ids."""
+    found = Series.objects.filter(device__uid__in=devices).order_by("id")
+    columns = found.values_list("id", "device__uid", "metric", "kind")
+    return [KnownSeries(*row) for row in columns]
+
+
+def rows_by_series(
+    chosen: Sequence[KnownSeries], devices: Sequence[str], text: bool
+) -> Iterator[tuple[KnownSeries, Iterator[Stored]]]:
+    """Each of the `chosen` series with its readings by time, to be read before the next."""
+    table = "ingest_textreading" if text else "ingest_reading"
+    marks = ", ".join(["%s"] * len(devices))
+    rows = _stream(
+        f"SELECT series_id, {_us('time')}, value FROM {table} WHERE series_id IN ("
+        "SELECT s.id FROM devices_series s JOIN devices_device d ON d.id = s.device_id"
+        f" WHERE d.uid IN ({marks})) ORDER BY series_id, time",
+        devices,
+    )
+    groups = groupby(rows, key=itemgetter(0))
+    group = next(groups, None)
+    for series in chosen:
+        while group is not None and group[0] < series.id:
+            group = next(groups, None)
+        if group is not None and group[0] == series.id:
+            yield series, ((time_us, value) for _, time_us, value in group[1])
+            group = next(groups, None)
+        else:
+            yield series, iter(())
+
+
+def watermark() -> Watermark:
+    state = f"SELECT {_us('sealing_from')}, {_us('sealing_to')}, sealing_series"
+    with connection.cursor() as cursor:
+        cursor.execute(f"{state} FROM ingest_linestate WHERE id = 1")
+        row: Watermark = cursor.fetchone()
+    return row
+
+
+def folding(series_id: int, until: Watermark, found: Callable[[Finding], None]) -> Folding:
+    """What folds a series' readings anew and holds its stored rollups against them."""
+    minutes, hours = (Rollups(_rollups(series_id, step_s), found) for step_s in (60, 3600))
+    sealing_from, sealing_to, through = until
+    return Folding(minutes, hours, sealing_to if series_id <= through else sealing_from)
+
+
+def _rollups(series_id: int, step_s: int) -> Iterator[Bucket]:
+    rows = _stream(
+        f"SELECT {_us('start')}, count, sum, min, max, first, {_us('first_time')},"
+        f" last, {_us('last_time')}"
+        " FROM ingest_rollup WHERE series_id = %s AND step_s = %s ORDER BY start",
+        [series_id, step_s],
+    )
+    return (Bucket(*row) for row in rows)
+
+
+def _stream(sql: str, parameters: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+    """The rows of a query, of which few are in memory at once on either engine."""
+    with connection.chunked_cursor() as cursor:
+        cursor.execute(sql, parameters)
+        while rows := cursor.fetchmany(_FETCHED):
+            yield from rows
+
+
+def _us(column: str) -> str:
+    """SQL of a moment in microseconds, which SQLite keeps as they are."""
+    if connection.vendor == "postgresql":
+        return f"(extract(epoch FROM {column}) * 1000000)::bigint"
+    return column
+
+
+def iso(time_us: int) -> str:
+    try:
+        moment = _EPOCH + timedelta(microseconds=time_us)
+    except OverflowError:
+        return "with no usable time"
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
