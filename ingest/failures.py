@@ -35,13 +35,38 @@ class Verdict(Enum):
     TOO_MANY = auto()  # refuse to look
 
 
+class Allowances:
+    """What each payer may spend: `per_min` at once, and as much again in each minute; 0: all."""
+
+    def __init__(self, per_min: int) -> None:
+        self._per_min = per_min
+        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()  # and when it was so
+
+    def __len__(self) -> int:
+        return len(self._left)
+
+    def wait_s(self, payer: str, now_s: float) -> float:
+        """0 where the payer may spend one more, else when it may."""
+        lacking = 1 - self._left_of(payer, now_s)
+        return max(0.0, lacking * 60 / max(1, self._per_min))
+
+    def spend(self, payer: str, now_s: float, many: int = 1) -> None:
+        """Less than nothing gives back what was spent for nothing."""
+        _remember(self._left, payer, (self._left_of(payer, now_s) - many, now_s), BUCKETS)
+
+    def _left_of(self, payer: str, now_s: float) -> float:
+        if not self._per_min:
+            return 1.0
+        left, at_s = self._left.get(payer, (float(self._per_min), now_s))
+        return min(float(self._per_min), left + max(0.0, now_s - at_s) * self._per_min / 60)
+
+
 class FailedTokens:
-    """Counts failures; `per_min` may be made at once, and as many again in each minute."""
+    """Counts failures, and remembers whose they were."""
 
     def __init__(self, per_min: int) -> None:
         """0: without a limit."""
-        self._per_min = per_min
-        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()  # and when it was so
+        self._allowances = Allowances(per_min)
         self._proven: OrderedDict[str, None] = OrderedDict()
         self._wrong: OrderedDict[str, float] = OrderedDict()  # until when
 
@@ -54,7 +79,7 @@ class FailedTokens:
             return Verdict.KNOWN_WRONG
         else:
             payer = network_of(address)
-        return Verdict.ASK if self._left_of(payer, now_s) >= 1 else Verdict.TOO_MANY
+        return Verdict.TOO_MANY if self._allowances.wait_s(payer, now_s) else Verdict.ASK
 
     def admitted(self, digest: str) -> None:
         """The database knows this token."""
@@ -63,27 +88,18 @@ class FailedTokens:
     def refused(self, digest: str, now_s: float) -> None:
         """The database knows this token, and it lets nobody in now."""
         self.admitted(digest)
-        self._charge(digest, now_s)
+        self._allowances.spend(digest, now_s)
 
     def wrong(self, digest: str, address: str, now_s: float) -> None:
         """Nobody knows this token."""
         self._proven.pop(digest, None)  # its device may have been deleted
         _remember(self._wrong, digest, now_s + WRONG_REMEMBERED_S, WRONG)
-        self._charge(network_of(address), now_s)
+        self._allowances.spend(network_of(address), now_s)
 
     def retry_after_s(self, digest: str, address: str, now_s: float) -> float:
         """When the next failure would be looked at."""
         payer = digest if digest in self._proven else network_of(address)
-        return max(0.0, (1 - self._left_of(payer, now_s)) * 60 / max(1, self._per_min))
-
-    def _left_of(self, payer: str, now_s: float) -> float:
-        if not self._per_min:
-            return 1.0
-        left, at_s = self._left.get(payer, (float(self._per_min), now_s))
-        return min(float(self._per_min), left + max(0.0, now_s - at_s) * self._per_min / 60)
-
-    def _charge(self, payer: str, now_s: float) -> None:
-        _remember(self._left, payer, (self._left_of(payer, now_s) - 1, now_s), BUCKETS)
+        return self._allowances.wait_s(payer, now_s)
 
 
 def network_of(address: str) -> str:

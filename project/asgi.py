@@ -19,6 +19,7 @@ from dashboards.routing import live_application, pages_with_board  # noqa: E402
 from ingest.consumers import DeviceConsumer  # noqa: E402
 from ingest.endpoint import FrameEndpoint  # noqa: E402
 from project.details import Details  # noqa: E402
+from project.guesses import Guesses  # noqa: E402
 from project.health import Probe, database_answers, healthz, readyz  # noqa: E402
 from project.hub import Hub, starting  # noqa: E402
 from project.masking import without_tokens_in_addresses  # noqa: E402
@@ -42,6 +43,7 @@ details = Details(settings.OPTIONS.metrics_token)
 pages: Any = pages_with_board(cast(Any, django_application), hub.board)
 if settings.DEBUG:  # whatever server runs this: error pages show settings and source
     pages = details.guard(pages)
+pages = Guesses(settings.OPTIONS.failed_logins_per_min).guard(pages)
 
 routes = ProtocolTypeRouter(
     {

@@ -17,12 +17,13 @@ from django.views.debug import ExceptionReporter
 from project.proxies import Application, Receive, Scope, Send
 
 _TOKEN: Final = re.compile(r"(weir_[A-Za-z0-9]{10})_[A-Za-z0-9_-]{43}")
+_PASSWORD: Final = re.compile(r"(://[^:/?#@\s]*):[^/?#@\s]+@")  # in an address of a server
 _TOKEN_BYTES: Final = re.compile(_TOKEN.pattern.encode())
 
 
 def masked(text: str) -> str:
-    """The text with the prefix of each token and none of its secret."""
-    return _TOKEN.sub(r"\1_…", text)
+    """The text with the prefix of each token and none of its secret, and without passwords."""
+    return _PASSWORD.sub(r"\1:…@", _TOKEN.sub(r"\1_…", text))
 
 
 class Formatter(logging.Formatter):

@@ -34,18 +34,21 @@ _TESTS = "WEIR_TEST_"  # variables of the test suite, not of the hub
 
 
 class Options(BaseSettings):
-    """The hub's options; `docs/configuration.md` gives each its reason."""
+    """The hub's options; `docs/configuration.md` gives each its reason.
+
+    Those that are secret, or may hold a password, are not shown with the others.
+    """
 
     model_config = SettingsConfigDict(env_prefix="WEIR_", extra="ignore", frozen=True)
 
     # Engines
-    database_url: str = Field(default="", validation_alias="DATABASE_URL")
-    redis_url: str = Field(default="", validation_alias="REDIS_URL")
+    database_url: str = Field(default="", validation_alias="DATABASE_URL", repr=False)
+    redis_url: str = Field(default="", validation_alias="REDIS_URL", repr=False)
     data_dir: Path = BASE_DIR / "var"
     unsafe_durability: bool = False
 
     # Django
-    secret_key: str = ""
+    secret_key: str = Field(default="", repr=False)
     debug: bool = False
     allowed_hosts: Annotated[list[str], NoDecode] = ["localhost", "127.0.0.1", "[::1]"]
     allowed_origins: Annotated[list[str], NoDecode] = []
@@ -87,8 +90,9 @@ class Options(BaseSettings):
     # Access
     revocation_interval_s: float = Field(default=2.0, gt=0)
     failed_tokens_per_min: int = Field(default=60, ge=0)
+    failed_logins_per_min: int = Field(default=10, ge=0)
     trusted_proxies: Annotated[list[str], NoDecode] = []
-    metrics_token: str = ""
+    metrics_token: str = Field(default="", repr=False)
 
     @field_validator("allowed_hosts", "allowed_origins", "trusted_proxies", mode="before")
     @classmethod

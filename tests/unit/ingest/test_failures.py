@@ -101,7 +101,7 @@ def test_what_is_remembered_is_bounded(
     for n in range(100):
         failed.wrong(f"wrong {n}", f"192.0.2.{n}", 0)
         failed.admitted(f"good {n}")
-    sizes = [len(kept) for kept in (failed._left, failed._proven, failed._wrong)]
+    sizes = [len(kept) for kept in (failed._allowances, failed._proven, failed._wrong)]
     assert sizes == [10, 10, 10]
     assert failed.look("wrong 99", HERE, 0) is Verdict.KNOWN_WRONG
     assert failed.look("wrong 0", HERE, 0) is Verdict.ASK
