@@ -19,11 +19,11 @@ from project.proxies import Application, Receive, Scope, Send
 
 LIMITED: Final = Counter("weir_logins_limited", "Logins that were not looked at: too many failed")
 LOGIN_PATHS: Final = frozenset({"/accounts/login/", "/admin/login/"})
-LET_IN: Final = 302  # to the page that was asked for; whoever is not gets the form again
+WRONG: Final = 200  # the form again; who is let in is sent on, and a forged form is 403
 
 
 class Guesses:
-    """Charges each attempt to log in when it begins, and gives it back to who is let in."""
+    """Charges each attempt to log in when it begins; one whose password was not wrong is free."""
 
     def __init__(self, per_min: int, now_s: Callable[[], float] = time.monotonic) -> None:
         """0: without a limit."""
@@ -52,7 +52,7 @@ class Guesses:
             return
 
         async def watched(message: dict[str, Any]) -> None:
-            if message["type"] == "http.response.start" and message["status"] == LET_IN:
+            if message["type"] == "http.response.start" and message["status"] != WRONG:
                 self._allowances.spend(payer, self._now_s(), -1)
             await send(message)
 
