@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Protocol, TypeVar
 
-from django.db import DatabaseError, close_old_connections
+from django.db import DatabaseError, close_old_connections, connection, connections
 
 from devices import tokens
 from devices.tokens import Bearer, TokenRefused
@@ -24,6 +24,16 @@ from ingest import metrics
 from ingest.failures import FailedTokens, Verdict
 
 logger = logging.getLogger(__name__)
+
+
+def _keep_connection() -> None:
+    """This thread's connection is kept, and looked at before each question.
+
+    One a question is most of what letting in costs: of a thousand devices that come back to
+    PostgreSQL together, the last waited 27 s so, and 6 s with one that stays.
+    """
+    kept = {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}
+    connection.settings_dict = connection.settings_dict | kept
 
 
 T = TypeVar("T")
@@ -62,7 +72,10 @@ class Gate:
         self._interval_s = interval_s
         self._failed = FailedTokens(failed_per_min)  # of the executor's thread alone
         self._now = now
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix="weir-gate")
+        self._executor = ThreadPoolExecutor(
+            1, thread_name_prefix="weir-gate", initializer=_keep_connection
+        )
+        self._stopped = False
         self._guests: dict[int, set[Guest]] = {}
         self._task: asyncio.Task[None] | None = None
 
@@ -73,7 +86,9 @@ class Gate:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        self._stopped = True
+        self._executor.submit(connections.close_all)
+        self._executor.shutdown(wait=False)
 
     async def admit(self, token: str, address: str) -> Bearer:
         """Whom a token lets in that is shown from `address`.
@@ -147,6 +162,8 @@ class Gate:
 
     async def _ask(self, question: Callable[[], T]) -> T:
         def asked() -> T:
+            if self._stopped:
+                raise Unavailable("the hub stops")
             close_old_connections()
             try:
                 return question()
