@@ -13,7 +13,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Count, Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -23,6 +23,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.views.decorators.cache import never_cache
 
+from devices.fleet import TooManyDevices, look_for_room
 from devices.models import Device, Token
 from devices.tokens import issue
 
@@ -52,6 +53,14 @@ class DeviceForm(forms.ModelForm):
         model = Device
         fields = ["uid", "name", "enabled", "tags", "expected_interval_s"]
         labels = {"expected_interval_s": "Expected interval (s)"}
+
+    def clean(self) -> dict[str, Any] | None:
+        if self.instance.pk is None:
+            try:
+                look_for_room(1)
+            except TooManyDevices as error:
+                raise ValidationError(str(error)) from None
+        return super().clean()
 
 
 class TokenForm(forms.ModelForm):

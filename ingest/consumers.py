@@ -88,21 +88,40 @@ class DeviceConsumer(AsyncConsumer):
             await self._authenticate(token)
             self.session.authenticated = self.bearer is not None
             await self._drain()
-        deadline = self._loop.time() + self.line.hello_timeout_s
+        if self.bearer is None and not self._closed:
+            await self._wait_for_token()
         while not self._closed:
-            if self.bearer is None:
+            await self._take_or_end(await self._next())
+
+    async def _wait_for_token(self) -> None:
+        """Read until a token was shown, or the connection is to end for want of one."""
+        if not self.line.enter_waiting():
+            self.session.fail(
+                4503,
+                "unavailable",
+                "too many connections wait to show a token",
+                retry_after_ms=self.line.retry_after_ms(),
+            )
+            await self._drain()
+            return
+        deadline = self._loop.time() + self.line.hello_timeout_s
+        try:
+            while self.bearer is None and not self._closed:
                 try:
                     message = await asyncio.wait_for(self._next(), deadline - self._loop.time())
                 except TimeoutError:
                     self.session.fail(4408, "token_timeout", "no token was shown in time")
                     await self._drain()
                     return
-            else:
-                message = await self._next()
-            if message["type"] == "websocket.disconnect":
-                return
-            if not self.line.stopping:
-                await self._take(message)
+                await self._take_or_end(message)
+        finally:
+            self.line.leave_waiting()
+
+    async def _take_or_end(self, message: dict[str, Any]) -> None:
+        if message["type"] == "websocket.disconnect":
+            self._closed = True
+        elif not self.line.stopping:
+            await self._take(message)
 
     async def _next(self) -> dict[str, Any]:
         """The next message: the one that was read ahead, if there is one."""

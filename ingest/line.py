@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import time
 from collections.abc import Callable
 from math import ceil
@@ -57,6 +58,7 @@ class Line:
         rate_burst_s: float = 60.0,
         plain_connections: int = 4,
         hello_timeout_s: float = 5.0,
+        sockets_waiting: int = 1_000,
     ) -> None:
         self.limits = limits
         self.hello_timeout_s = hello_timeout_s
@@ -75,6 +77,8 @@ class Line:
         self.stopping = False  # what comes now is not taken: its sender has it still
         self._plain_connections = plain_connections
         self._plain: dict[int, int] = {}
+        self._waiting_most = sockets_waiting
+        self._waiting = 0
         self._streams: dict[tuple[int, str], Connection] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._collector = metrics.LineCollector(
@@ -195,6 +199,23 @@ class Line:
     def leave_stream(self, device_id: int, name: str, connection: Connection) -> None:
         if self._streams.get((device_id, name)) is connection:
             del self._streams[device_id, name]
+
+    def retry_after_ms(self, least_ms: int = 1_000) -> int:
+        """When to come again, for one of a crowd."""
+        return round(least_ms * (1 + random.random()))
+
+    def enter_waiting(self) -> bool:
+        """Whether there is a place for one more socket that has yet to show a token."""
+        if self._waiting >= self._waiting_most:
+            metrics.BOUNDS_MET.labels("sockets_waiting").inc()
+            return False
+        self._waiting += 1
+        metrics.SOCKETS_WAITING.inc()
+        return True
+
+    def leave_waiting(self) -> None:
+        self._waiting -= 1
+        metrics.SOCKETS_WAITING.dec()
 
     def enter_plain(self, device_id: int) -> bool:
         """Whether one more plain connection of the device is let in."""

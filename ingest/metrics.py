@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from prometheus_client import REGISTRY, Counter, Histogram
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -47,10 +47,15 @@ BOUNDS: Final = (
     "plain_connections",
     "readings_per_s",
     "refused_kept",
+    "sockets",
+    "sockets_waiting",
     "streams",
 )
 for _bound in BOUNDS:
     BOUNDS_MET.labels(_bound)
+
+SOCKETS: Final = Gauge("weir_sockets", "WebSockets held, devices' and dashboards'")
+SOCKETS_WAITING: Final = Gauge("weir_sockets_waiting", "Of them, those that showed no token yet")
 
 TAKEN: Final = FRAMES.labels("taken")
 NACKED: Final = FRAMES.labels("nacked")

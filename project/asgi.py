@@ -24,6 +24,7 @@ from project.health import Probe, database_answers, healthz, readyz  # noqa: E40
 from project.hub import Hub, starting  # noqa: E402
 from project.masking import without_tokens_in_addresses  # noqa: E402
 from project.proxies import behind  # noqa: E402
+from project.sockets import bounded  # noqa: E402
 
 
 async def no_such_socket(scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -69,6 +70,7 @@ routes = ProtocolTypeRouter(
     }
 )
 
+places = bounded(routes, settings.OPTIONS.sockets, hub.line.retry_after_ms)
 application = behind(
-    without_tokens_in_addresses(starting(routes, hub)), settings.OPTIONS.trusted_proxies
+    without_tokens_in_addresses(starting(places, hub)), settings.OPTIONS.trusted_proxies
 )

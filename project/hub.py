@@ -71,6 +71,7 @@ class Hub:
             rate_burst_s=options.rate_burst_s,
             plain_connections=options.plain_connections,
             hello_timeout_s=options.hello_timeout_s,
+            sockets_waiting=options.sockets_waiting,
         )
         self.board = Board(
             layer,

@@ -71,6 +71,11 @@ class Options(BaseSettings):
     metric_max_characters: int = Field(default=128, ge=1, le=METRIC_MAX_CHARACTERS)
     text_max_characters: int = Field(default=1_024, ge=1, le=TEXT_MAX_CHARACTERS)
 
+    # How many in all
+    devices: int = Field(default=10_000, ge=1)
+    sockets: int = Field(default=10_000, ge=1)
+    sockets_waiting: int = Field(default=1_000, ge=1)
+
     # The writer
     flush_interval_s: float = Field(default=0.02, ge=0, le=10)
     flush_readings: int = Field(default=20_000, ge=1)

@@ -6,9 +6,11 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
+from prometheus_client import REGISTRY
 
 from devices.models import Device, Kind, Series, Token
 from devices.tokens import TokenRefused, bearer, issue
@@ -204,3 +206,19 @@ def test_what_the_line_wrote_down_is_not_changed_by_hand(operator: Client, serie
     page = operator.get(f"/admin/ingest/refusedreading/{refused.pk}/change/").content.decode()
     assert 'type="submit"' not in page.split("logout-form")[-1].split("</form>", 1)[-1]
     assert operator.post(f"/admin/ingest/refusedreading/{refused.pk}/delete/").status_code == 403
+
+
+def test_one_device_too_many_is_refused_in_the_form_and_counted(
+    operator: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = settings.OPTIONS.model_copy(update={"devices": 1})
+    monkeypatch.setattr(settings, "OPTIONS", options)
+    before = REGISTRY.get_sample_value("weir_devices_refused_total") or 0
+    for uid in ("roof", "cellar"):
+        answer = operator.post("/admin/devices/device/add/", {"uid": uid, **no_tokens()})
+    assert "The hub has 1 of at most 1 devices" in answer.content.decode()
+    assert REGISTRY.get_sample_value("weir_devices_refused_total") == before + 1
+    roof = Device.objects.get()
+    changed = {"uid": "roof", "name": "The roof", **no_tokens()}
+    operator.post(f"/admin/devices/device/{roof.pk}/change/", changed)
+    assert Device.objects.get().name == "The roof"

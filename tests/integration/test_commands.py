@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth import authenticate
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
@@ -116,3 +117,38 @@ def test_an_operators_own_login_of_that_name_is_left_alone() -> None:
     assert login.enable_login() is None
     login.disable_login()
     assert authenticate(username=login.NAME, password="her own, and long") is not None
+
+
+@pytest.fixture
+def room_for_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    options = settings.OPTIONS.model_copy(update={"devices": 2})
+    monkeypatch.setattr(settings, "OPTIONS", options)
+
+
+@pytest.mark.usefixtures("room_for_two")
+def test_one_device_too_many_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    run("adddevice", "roof")
+    with pytest.raises(CommandError, match="The hub has 1 of at most 2 devices, and no room for 2"):
+        run("makefleet", "2", "--tokens", str(tmp_path / "tokens"))
+    run("makefleet", "1", "--tokens", str(tmp_path / "tokens"))
+    with pytest.raises(CommandError, match="no room for 1 more: raise WEIR_DEVICES") as refused:
+        run("adddevice", "cellar")
+    assert "\n" not in str(refused.value)
+    assert sorted(Device.objects.values_list("uid", flat=True)) == ["roof", "sim-00001"]
+
+
+@pytest.mark.usefixtures("room_for_two")
+def test_a_full_hub_gives_new_tokens_to_the_devices_it_has(tmp_path: Path) -> None:
+    for _ in range(2):
+        run("makefleet", "2", "--tokens", str(tmp_path / "tokens"))
+    assert Token.objects.count() == 4
+
+
+def test_devices_go_on_where_the_bound_was_lowered_below_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("makefleet", "3", "--tokens", str(tmp_path / "tokens"))
+    options = settings.OPTIONS.model_copy(update={"devices": 1})
+    monkeypatch.setattr(settings, "OPTIONS", options)
+    run("makefleet", "3", "--tokens", str(tmp_path / "tokens"))
+    assert Token.objects.count() == 6

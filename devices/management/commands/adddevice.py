@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
+from devices.fleet import TooManyDevices, look_for_room
 from devices.models import Device
 from devices.tokens import issue
 
@@ -70,6 +71,10 @@ def _add(device: Device) -> str:
         field, messages = next(iter(error.message_dict.items()))
         raise CommandError(f"This {field} cannot be used: {messages[0]}") from None
     with transaction.atomic():
+        try:
+            look_for_room(1)
+        except TooManyDevices as error:
+            raise CommandError(str(error)) from None
         device.save()
         _, text = issue(device)
     return text

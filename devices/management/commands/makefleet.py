@@ -9,7 +9,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from devices.fleet import append_tokens, give_tokens, open_tokens
+from devices.fleet import TooManyDevices, append_tokens, give_tokens, open_tokens
 from devices.models import Device
 
 # A uid's number is padded to this many digits, so that uids sort by number and a second, larger
@@ -42,6 +42,8 @@ class Command(BaseCommand):
             with open_tokens(tokens) as file:
                 added, texts = give_tokens(devices)
                 append_tokens(file, texts)
+        except TooManyDevices as error:
+            raise CommandError(str(error)) from None
         except OSError as error:
             raise CommandError(f"{tokens} cannot be written: {error.strerror}.") from None
         self.stdout.write(

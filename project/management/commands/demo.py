@@ -18,7 +18,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 
-from devices.fleet import append_tokens, give_tokens, open_tokens
+from devices.fleet import TooManyDevices, append_tokens, give_tokens, open_tokens
 from devices.models import Device
 from project import login
 from project.address import is_loopback, own_hosts, shown_host
@@ -62,7 +62,10 @@ class Command(BaseCommand):
         if open_to_others:
             login.disable_login()
         tokens = settings.OPTIONS.data_dir.resolve() / "demo-tokens.jsonl"
-        added = [] if without_fleet else _add_fleet(tokens)
+        try:
+            added = [] if without_fleet else _add_fleet(tokens)
+        except TooManyDevices as error:
+            raise CommandError(str(error)) from None
         connections.close_all()
 
         children: list[Child] = []
