@@ -146,3 +146,31 @@ async def test_a_device_that_is_deleted_while_connected_is_closed(hub: Hub) -> N
             hub.store.rows(f"DELETE FROM {table} WHERE device_id = %s", number)
         hub.store.rows("DELETE FROM devices_device WHERE id = %s", number)
         assert await guest.hear_last_word() == (UNKNOWN, 4401)
+
+
+async def test_a_device_speaks_for_itself_alone(hub: Hub) -> None:
+    """Whatever it names itself, in whichever form."""
+    hub.store.add_device("victim")
+    liar = hub.store.add_device("liar")
+    claims = {"uid": "victim", "device": "victim", "device_id": hub.store.device_id("victim")}
+    async with device(hub.url, liar, subprotocols=["weir.v1", "bearer.victim"]) as plain:
+        await plain.ask({"level": 1, **claims})
+        await plain.ask({"readings": [{"values": {"level": 2}, **claims}], **claims})
+    async with device(hub.url, liar) as reliable:
+        await reliable.hello("victim", **claims)
+        assert (await reliable.ask(frame(1) | claims))["stored"] == 1
+    headers = {"Authorization": f"Bearer {liar}", "X-Device": "victim"}
+    assert hub.ask("/ingest/?device=victim", '{"level":3}', headers=headers).status == 200
+    assert hub.store.values_of("victim") == []
+    assert len(hub.store.values_of("liar")) >= 4
+
+
+async def test_a_token_in_the_address_is_no_token(hub: Hub, token: str) -> None:
+    asked = f"?token={token}&access_token={token}&bearer={token}"
+    async with device(hub.url + asked) as abuser:
+        await abuser.say({"x": 1})
+        error, code = await abuser.hear_last_word()
+        assert (error["code"], code) == ("token_missing", 4401)
+    answer = hub.ask(f"/ingest/{asked}", '{"x":1}')
+    assert (answer.status, answer.json["code"]) == (401, "token_missing")
+    assert token[16:] not in hub.log
