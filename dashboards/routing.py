@@ -26,15 +26,20 @@ from dashboards.consumers import (
 )
 from dashboards.logins import Logins
 
+ANY = "*"
 BOARD_KEY = "weir.board"
 
 
 class Origins(OriginValidator):
-    """Channels' check of the Origin, but one that tells the browser what is wrong."""
+    """Channels' check of the Origin, but one that tells the browser what is wrong.
+
+    Where every host is allowed (`*`), a page must still be of the host that it connects to.
+    """
 
     def __init__(self, application: Application, allowed: Sequence[str]) -> None:
-        super().__init__(application, allowed)
+        super().__init__(application, [origin for origin in allowed if origin != ANY])
         self.guarded = application
+        self._any_host = ANY in allowed
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         async def refuse(scope: Message, receive: Receive, send: Send) -> None:
@@ -46,7 +51,8 @@ class Origins(OriginValidator):
             await say_and_close(send, FOREIGN_ORIGIN, "foreign_origin", message)
 
         origin = parsed_origin(scope)
-        await (self.guarded if self.valid_origin(origin) else refuse)(scope, receive, send)
+        known = self.valid_origin(origin) or (self._any_host and is_own(origin, scope))
+        await (self.guarded if known else refuse)(scope, receive, send)
 
 
 def parsed_origin(scope: Message) -> Any:
@@ -54,6 +60,12 @@ def parsed_origin(scope: Message) -> Any:
         if name == b"origin":
             return urlparse(value.decode("latin-1"))
     return None
+
+
+def is_own(origin: Any, scope: Message) -> bool:
+    """Whether a page of this origin came from the host that it now connects to."""
+    hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
+    return origin is not None and bool(origin.netloc) and [origin.netloc] == hosts
 
 
 def live_application(board: Board, logins: Logins) -> Application:

@@ -20,6 +20,7 @@ from typing import Final, TypeVar
 BUCKETS: Final = 10_000
 PROVEN: Final = 10_000
 WRONG: Final = 1_000
+NAME_CHARACTERS: Final = 64  # of what is no address; those have fewer
 # So long may a token that was added by hand after it was tried go on being refused.
 WRONG_REMEMBERED_S: Final = 600.0
 
@@ -107,7 +108,7 @@ def network_of(address: str) -> str:
     try:
         found = ipaddress.ip_address(address)
     except ValueError:
-        return address
+        return address[:NAME_CHARACTERS]
     if isinstance(found, ipaddress.IPv4Address):
         return str(found)
     if found.ipv4_mapped is not None:

@@ -47,7 +47,7 @@ def behind(application: Application, trusted: Sequence[str]) -> Application:
 def told_by_proxy(scope: Scope, trusted: Sequence[Network]) -> Scope:
     """The scope of a request that a trusted proxy sent, as the proxy's own client made it."""
     address, port = scope["client"]
-    chain = [each.strip() for each in _said(scope, b"x-forwarded-for").split(",") if each.strip()]
+    chain = [_bare(each) for each in _said(scope, b"x-forwarded-for").split(",") if each.strip()]
     if chain:
         address, port = client_of(chain, trusted), 0
     scheme = scope.get("scheme", "http")
@@ -72,6 +72,14 @@ def client_of(chain: Sequence[str], trusted: Sequence[Network]) -> str:
 def _said(scope: Scope, header: bytes) -> str:
     """A header's values, those of several lines one after the other."""
     return ",".join(value.decode("latin-1") for name, value in scope["headers"] if name == header)
+
+
+def _bare(said: str) -> str:
+    """An address as it stands in a header, without the port that some proxies add."""
+    address = said.strip()
+    if address.startswith("["):
+        return address[1:].partition("]")[0]
+    return address.partition(":")[0] if address.count(":") == 1 else address
 
 
 def _within(address: str, networks: Sequence[Network]) -> bool:

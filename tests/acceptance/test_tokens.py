@@ -157,7 +157,7 @@ async def test_a_device_speaks_for_itself_alone(hub: Hub) -> None:
         await plain.ask({"level": 1, **claims})
         await plain.ask({"readings": [{"values": {"level": 2}, **claims}], **claims})
     async with device(hub.url, liar) as reliable:
-        await reliable.hello("victim", **claims)
+        await reliable.hello("victim", uid="victim", device="victim")
         assert (await reliable.ask(frame(1) | claims))["stored"] == 1
     headers = {"Authorization": f"Bearer {liar}", "X-Device": "victim"}
     assert hub.ask("/ingest/?device=victim", '{"level":3}', headers=headers).status == 200

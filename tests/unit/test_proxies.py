@@ -49,6 +49,8 @@ async def test_nobody_is_believed_where_nobody_is_named() -> None:
         ("10.9.9.9, 127.0.0.1", "10.9.9.9"),
         ("2001:db8::1", "2001:db8::1"),
         ("::ffff:10.9.9.9, ::ffff:127.0.0.1", "::ffff:10.9.9.9"),
+        (f"127.0.0.1, {CLIENT}:5678", CLIENT),
+        ("[2001:db8::1]:5678, 10.9.9.9:80", "2001:db8::1"),
         ("", PROXY),
         (" , ", PROXY),
     ],

@@ -127,6 +127,19 @@ async def test_a_page_of_another_site_is_told_and_closed(
         assert await dashboard.closed() == 4403
 
 
+async def test_where_every_host_is_allowed_a_page_must_be_of_the_host_it_connects_to(
+    connect: Connect, session_cookie: str, board: Board, logins: Logins, settings: Any
+) -> None:
+    settings.ALLOWED_HOSTS = ["*"]
+    host = (b"host", b"hub.example:8000")
+    cookie = (b"cookie", f"sessionid={session_cookie}".encode())
+    for origin in (b"http://evil.example", b"http://hub.example", b"null"):
+        dashboard = await connect(headers=[(b"origin", origin), host, cookie])
+        assert (await dashboard.hear())["code"] == "foreign_origin"
+    own = await connect(headers=[(b"origin", b"http://hub.example:8000"), host, cookie])
+    assert (await own.hear())["type"] == "snapshot"
+
+
 async def test_a_database_that_is_away_is_told_and_may_be_tried_again(
     connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -117,6 +117,7 @@ def test_what_is_remembered_is_bounded(
         ("fe80::1%eth0", "fe80::/64"),
         ("", ""),
         ("a socket", "a socket"),
+        ("x" * 10_000, "x" * 64),
     ],
 )
 def test_an_address_stands_for_what_one_customer_has(address: str, network: str) -> None:
