@@ -34,7 +34,9 @@ from ingest.storage import (
 from ingest.storage.segments import Segments
 
 TOUCH_INTERVAL_US: Final = 60_000_000  # last seen and last used are written at most this often
-DEVICES_REMEMBERED: Final = 100_000  # beyond it all series are forgotten, and learned again
+# Beyond either all is forgotten, and learned again. A series costs about 200 bytes to remember.
+DEVICES_REMEMBERED: Final = 100_000
+SERIES_REMEMBERED: Final = 1_000_000
 # How often the series of a device that has no room for more are read again because of a metric that
 # is not known: another hub may have begun it. A device that never repeats a name costs no more.
 FULL_LOOK_INTERVAL_US: Final = 10_000_000
@@ -60,6 +62,7 @@ class Transactions:
         self.refused_kept = refused_kept
         self.metrics = metrics  # series a device may have
         self._series: dict[int, SeriesByMetric] = {}
+        self._remembered = 0  # series in all
         self._full_us: dict[int, int] = {}  # when a device without room for more was last read
         self._catalogue = -1
         self._touched_us: dict[tuple[bool, int], int] = {}
@@ -152,9 +155,10 @@ class Transactions:
         self, live: Sequence[Submission], watermark: Watermark, now_us: int
     ) -> tuple[dict[int, SeriesByMetric], dict[int, SeriesByMetric]]:
         """The series of every device in the batch, and which of them are news, if this commits."""
-        if watermark.catalogue != self._catalogue or len(self._series) > DEVICES_REMEMBERED:
+        if watermark.catalogue != self._catalogue or self._is_too_much():
             self._series.clear()
             self._full_us.clear()
+            self._remembered = 0
             self._catalogue = watermark.catalogue
         wanted: dict[int, dict[str, int]] = {}
         for submission in live:
@@ -189,9 +193,13 @@ class Transactions:
         missing = [(metric, kind) for metric, kind in wanted.items() if metric not in known]
         return sorted(missing[: max(0, self.metrics - len(known))])
 
+    def _is_too_much(self) -> bool:
+        return len(self._series) > DEVICES_REMEMBERED or self._remembered > SERIES_REMEMBERED
+
     def _remember(self, learned: dict[int, SeriesByMetric], now_us: int) -> None:
-        self._series.update(learned)
         for device_id, series in learned.items():
+            self._remembered += len(series) - len(self._series.get(device_id, ()))
+            self._series[device_id] = series
             if len(series) >= self.metrics:
                 self._full_us[device_id] = now_us
 
