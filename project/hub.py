@@ -90,12 +90,12 @@ class Hub:
             self._started = asyncio.get_running_loop().create_task(self._start(), name="weir-start")
         return self._started
 
-    async def stop(self) -> bool:
+    async def stop(self, within_s: float) -> bool:
         """Flush, ack, tell and end; False where readings are left that could not be written."""
         if self._started is None:
             return True
         await self._started
-        flushed = await self.line.stop()
+        flushed = await self.line.stop(within_s / 2)  # twice it waits for the writer
         await self.logins.stop()
         await self.board.stop()
         REGISTRY.unregister(self._board_collector)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, connection
 
 from project.checks import exposure_problems
 from project.database import DatabaseClaimed, claim_database, schema_problems, start_problems
 from project.options import unknown_variables
-from project.server import serve
+from project.server.runner import serve
 
 
 class Command(BaseCommand):
@@ -37,7 +38,7 @@ class Command(BaseCommand):
         for name in unknown_variables():
             self.stderr.write(f"{name} is set, but it is no setting of Weir.")
         connection.close()
-        served = serve(host, port)
+        served = serve(host, port, settings.OPTIONS)
         if claim is not None:
             claim.close()
         if not served:
