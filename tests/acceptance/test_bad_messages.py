@@ -115,11 +115,11 @@ def test_a_device_that_vanishes_in_mid_frame_stores_nothing(
 )
 def test_what_is_no_request_harms_nobody(hub: Hub, sent: bytes) -> None:
     with socket.create_connection(("127.0.0.1", hub.port), timeout=20) as raw:
-        raw.sendall(sent)
-        raw.shutdown(socket.SHUT_WR)
         try:
+            raw.sendall(sent)
+            raw.shutdown(socket.SHUT_WR)  # the hub may have ended it before
             while raw.recv(4096):
                 pass
-        except ConnectionError:
+        except OSError:
             pass
     assert hub.ask("/healthz").status == 200
