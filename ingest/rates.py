@@ -18,6 +18,8 @@ SWEEP_FROM: Final = 1_024  # devices remembered before it is worth looking who c
 # Who was refused is asked to wait for this much more than the first drop: with nothing but that,
 # each refusal would be followed by one frame and the next refusal.
 RELIEF_S: Final = 1.0
+# Nobody is asked to wait longer, however deep in debt: it asks again, and may find a raised limit.
+WAIT_MOST_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ class Buckets:
         if full_at_s is None:
             return 0.0
         over_s = max(full_at_s) - now_s - self._burst_s
-        return over_s + self._relief_s if over_s >= 0 else 0.0
+        return min(over_s + self._relief_s, WAIT_MOST_S) if over_s >= 0 else 0.0
 
     def scarcest(self, device_id: int) -> str:
         """Of a device that has to wait: what it brought too much of."""

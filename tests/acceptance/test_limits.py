@@ -68,7 +68,7 @@ async def test_a_large_frame_is_let_in_and_the_next_is_told_when_to_come(
         nack = await asked_to_wait(one)
         wait_ms = nack.pop("retry_after_ms")
         assert nack == {"type": "nack", "seq": 2, "code": "rate_limited"}
-        assert 0 < wait_ms <= READINGS * 1_000
+        assert 0 < wait_ms <= 60_000
         # What was sent behind it is dropped without a word, and the device is still connected.
         await one.say({"seq": 3, "readings": []})
         assert (await one.ask({"seq": 1, "readings": []})) == {
