@@ -118,7 +118,7 @@ async def acked_through(socket: WebsocketCommunicator, seq: int) -> int:
     while True:
         heard = json.loads(await socket.receive_from(timeout=DEADLINE_S))
         assert heard["type"] == "ack", heard
-        stored += heard["stored"]
+        stored += int(heard["stored"])
         if heard["seq"] >= seq:
             return stored
 
