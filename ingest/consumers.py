@@ -143,6 +143,9 @@ class DeviceConsumer(AsyncConsumer):
                 await self._hold(text)
         if self.session.replies:
             await self._drain()
+        if self.session.repeated and self.bearer is not None and text is not None:
+            self.session.repeated = 0
+            await asyncio.sleep(self.line.repeat(self.bearer, len(text)))
 
     def _offer(self, text: str, received_us: int) -> Hello | Hold | None:
         """Give a text to the session, and what it takes to the writer."""

@@ -12,7 +12,7 @@ import random
 import time
 from collections.abc import Callable
 from math import ceil
-from typing import Protocol
+from typing import Final, Protocol
 
 from devices.tokens import Bearer
 from ingest import metrics
@@ -26,6 +26,9 @@ from ingest.storage import Engine, Outcome, StreamAnswer, StreamRequest
 from ingest.writer import Delivery, Writer, WriterOptions
 
 logger = logging.getLogger(__name__)
+
+# How long a connection that repeats itself too often is not read: it may have left meanwhile.
+REPEAT_WAIT_MOST_S: Final = 1.0
 
 
 class Connection(Guest, Protocol):
@@ -143,6 +146,15 @@ class Line:
 
     def _tasks(self) -> int:
         return len(asyncio.all_tasks(self._loop))
+
+    def repeat(self, bearer: Bearer, size_bytes: int) -> float:
+        """The device has sent a frame again for nothing: how long not to read it, in seconds.
+
+        Such a frame is never nacked, or a device might send it for ever; but it is paid for.
+        """
+        now_s = time.monotonic()
+        self.buckets.take(bearer.device_id, 0, size_bytes, now_s)
+        return min(self.buckets.wait_s(bearer.device_id, now_s), REPEAT_WAIT_MOST_S)
 
     def submit(
         self,

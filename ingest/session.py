@@ -164,6 +164,7 @@ class Session:
     # Frames by what became of them that were not taken, for the metrics.
     ignored: int = 0
     nacked: int = 0
+    repeated: int = 0  # frames that it was told, or will be told, are settled
     bounds_met: list[str] = field(default_factory=list)  # for the metrics too; drain it
     _refusing: bool = False  # since the last nack, until the frame that is expected comes
     _refused: int = 0  # frames since then
@@ -331,6 +332,8 @@ class Session:
             return self.refuse_form(
                 "after hello with a stream each frame has a seq, an integer from 1"
             )
+        if seq <= self.taken:
+            self.repeated += 1
         if seq <= self.settled:
             self.ignored += 1
             self.replies.append(wire.encode_ack(self.settled, 0, 0, 0, ()))

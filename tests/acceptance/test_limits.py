@@ -128,6 +128,21 @@ async def test_who_waits_as_it_was_told_loses_nothing_and_is_not_closed(
     assert sqlite_store.readings() == 160
 
 
+async def test_a_device_that_sends_for_nothing_what_is_settled_pays_for_it(
+    sqlite_store: Store, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Such frames are acked, whatever comes; but they leave a debt as others do."""
+    options = {"WEIR_RATE_BYTES_PER_S": 100, "WEIR_RATE_BURST_S": 10}
+    with Hub(sqlite_store, tmp_path_factory.mktemp("hub"), options=options) as hub:
+        async with device(hub.url, sqlite_store.add_device("stuck")) as stuck:
+            await stuck.hello()
+            assert (await stuck.ask({"seq": 1, "readings": []}))["seq"] == 1
+            again = {"seq": 1, "readings": [], "note": "x" * 100_000}
+            for _ in range(2):
+                assert (await stuck.ask(again))["type"] == "ack"
+            assert (await stuck.ask({"seq": 2, "readings": []}))["code"] == "rate_limited"
+
+
 async def test_a_device_may_name_so_many_metrics_and_so_long(hub: Hub, greedy: str) -> None:
     async with device(hub.url, greedy) as one:
         await one.hello()
