@@ -40,13 +40,14 @@ class Acks:
 
         def enough() -> bool:
             assert self._fleet.runs, self._fleet.end()
-            self._read()
+            self.look()
             return len(self.acked) >= devices
 
         wait_until(enough, f"{devices} devices have an ack again", within_s)
         return time.monotonic() - self._marked_s
 
-    def _read(self) -> None:
+    def look(self) -> None:
+        """Read what has come."""
         if not self._ledger.exists():
             return
         with self._ledger.open("rb") as ledger:

@@ -166,6 +166,8 @@ class Hub:
         self.environment = environment(
             store.url, {"REDIS_URL": redis_url, "WEIR_DATA_DIR": folder, **(options or {})}
         )
+        # What to start it by; `--port` and its number are put behind it.
+        self.command = command("runhub")
         self._log = folder / f"hub-{self.port}.log"
         self._program: subprocess.Popen[bytes] | None = None
 
@@ -207,7 +209,7 @@ class Hub:
         assert not self.runs
         with self._log.open("ab") as log:
             self._program = subprocess.Popen(
-                [*_ending_with_the_tests(), *command("runhub", "--port", str(self.port))],
+                [*_ending_with_the_tests(), *self.command, "--port", str(self.port)],
                 env=self.environment,
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,

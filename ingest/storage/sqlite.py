@@ -20,6 +20,7 @@ from ingest.storage import (
     Claim,
     Counts,
     Damaged,
+    OutcomeUnknown,
     Poison,
     Reason,
     RefusedRow,
@@ -273,8 +274,16 @@ class SqliteEngine:
                     )
 
     def commit(self) -> None:
-        with self._told():
-            self._db.execute("COMMIT")
+        try:
+            with self._told():
+                self._db.execute("COMMIT")
+        except Trouble as error:
+            if error.reason is not Reason.DISK:
+                raise
+            # Where it was the sync that failed, the batch is whole in the log: to this connection
+            # it did not happen, and whoever reads the log anew takes it for committed.
+            self.close()
+            raise OutcomeUnknown(str(error), error.reason) from error
 
     def rollback(self) -> None:
         """Where even that fails, the connection goes, and what was open with it."""
@@ -289,7 +298,22 @@ class SqliteEngine:
             self.close()
 
     def happened(self, claims: Sequence[Claim]) -> bool:
-        raise AssertionError("a COMMIT in this process has an answer")
+        try:
+            with self._told():
+                # What the log has may never reach the disk: a sync that failed is not made up for
+                # by the next. Copied into the database, and that synced, it has.
+                busy, _, _ = self._db.execute("PRAGMA wal_checkpoint(FULL)").fetchone()
+            if busy:
+                raise Trouble("the log cannot be copied while it is read", Reason.LOCKED)
+            held = self.begin([claim.stream_id for claim in claims])
+        finally:
+            self.rollback()
+        return any(
+            claim.stream_id in held
+            and held[claim.stream_id][0] == claim.epoch
+            and held[claim.stream_id][1] >= claim.last
+            for claim in claims
+        )
 
     def open_stream(
         self, request: StreamRequest, kept_per_device: int, now_us: int

@@ -31,8 +31,7 @@ _VERDICTS: Final[dict[int, Verdict]] = {
     sqlite3.SQLITE_READONLY: Reason.READ_ONLY,
     sqlite3.SQLITE_PERM: Reason.READ_ONLY,
     sqlite3.SQLITE_AUTH: Reason.READ_ONLY,
-    # A read, a write or a sync that failed. After a failed sync nothing was acked, and the next
-    # batch writes the same frames of the log anew.
+    # A read, a write or a sync that failed.
     sqlite3.SQLITE_IOERR: Reason.DISK,
     sqlite3.SQLITE_NOLFS: Reason.DISK,
     sqlite3.SQLITE_CANTOPEN: Reason.UNREACHABLE,

@@ -45,10 +45,10 @@ class Collision(Trouble):
 
 
 class OutcomeUnknown(Trouble):
-    """The connection broke while COMMIT was under way: it happened, or it did not."""
+    """COMMIT was not answered, or its sync failed: it happened, or it did not."""
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message, Reason.UNREACHABLE)
+    def __init__(self, message: str, reason: Reason = Reason.UNREACHABLE) -> None:
+        super().__init__(message, reason)
 
 
 class Damaged(Trouble):

@@ -5,11 +5,12 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import connection
 
-from ingest.storage import Damaged, Reason, Trouble
+from ingest.storage import Damaged, OutcomeUnknown, Reason, Trouble
 from ingest.storage.postgres import PostgresEngine
 from ingest.storage.sqlite import SqliteEngine
 from tests.integration.storage.aggregation import assert_one_mind
@@ -60,6 +61,49 @@ def test_a_file_that_was_replaced_under_the_engine_gets_no_more_readings(
             engine.ping()
         sqlite_file.write_bytes(moved.read_bytes())  # a backup, say
     engine.close()
+
+
+class SyncFails:
+    """A connection whose COMMIT is written to the log, and cannot be synced."""
+
+    def __init__(self, real: sqlite3.Connection) -> None:
+        self.real = real
+
+    def execute(self, statement: str, *values: Any) -> Any:
+        if statement == "COMMIT":
+            self.real.execute(statement)
+            error = sqlite3.OperationalError("disk I/O error")
+            error.sqlite_errorcode, error.sqlite_errorname = IOERR_FSYNC
+            raise error
+        return self.real.execute(statement, *values)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.real, name)
+
+
+IOERR_FSYNC = sqlite3.SQLITE_IOERR_FSYNC, "SQLITE_IOERR_FSYNC"
+
+
+def test_a_commit_whose_sync_failed_is_unknown_and_found_where_the_log_has_it(
+    stage: Stage, sqlite_file: Path
+) -> None:
+    roof = stage.device()
+    sqlite_file.unlink()
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM INTO %s", [str(sqlite_file)])
+    hub = Hub(SqliteEngine(sqlite_file, may_lose=True))
+    device = hub.connect(roof)
+    engine: Any = hub.engine
+    engine._open = SyncFails(engine._open)
+    with pytest.raises(OutcomeUnknown):
+        hub.write(device.send(run("t", [(0, 1.0)])))
+    outcome = hub.transactions.resolve()
+    assert outcome is not None
+    assert outcome.settlements[0].stored == 1
+    assert hub.write(device.send(run("t", [(1, 1.0)]))).settlements[0].stored == 1
+    hub.engine.close()
+    with closing(sqlite3.connect(sqlite_file)) as copy:
+        assert copy.execute("SELECT count(*) FROM ingest_reading").fetchone() == (2,)
 
 
 def test_a_file_that_is_not_there_is_trouble_and_is_not_made(tmp_path: Path) -> None:
