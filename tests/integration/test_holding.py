@@ -9,6 +9,7 @@ import asyncio
 import json
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
 
 import pytest
 from channels.testing import WebsocketCommunicator
@@ -116,7 +117,7 @@ async def acked_through(socket: WebsocketCommunicator, seq: int) -> int:
     """Wait for the ack of frame `seq`; how many readings were stored by then."""
     stored = 0
     while True:
-        heard = json.loads(await socket.receive_from(timeout=DEADLINE_S))
+        heard: dict[str, Any] = json.loads(await socket.receive_from(timeout=DEADLINE_S))
         assert heard["type"] == "ack", heard
         stored += int(heard["stored"])
         if heard["seq"] >= seq:
