@@ -1,8 +1,8 @@
-"""Frames on their way to the writer, in the order they came, bounded in readings.
+"""Frames on their way to the writer, in the order they came.
 
 A batch is a transaction: `take` lends the oldest frames, and then either `settle` forgets them or
-`keep` puts them back in front, in order, to be taken again. Nothing is ever dropped here; at the
-bound `has_room` is False and the session refuses. Not safe for threads: the writer holds a lock.
+`keep` puts them back in front, in order, to be taken again. Nothing is ever dropped here; how much
+comes in is bounded before (`flow`). Not safe for threads: the writer holds a lock.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ class Submission:
     """A taken frame on its way: whose it is, its number, and the right to move its stream.
 
     `connection` is only ever compared and handed back. `stream_id` is None on plain connections.
+    `taken_s` is by the monotonic clock: the calendar's may jump while it waits. `size_bytes` is
+    what it counts in the budget.
     """
 
     connection: Any
@@ -26,16 +28,16 @@ class Submission:
     token_id: int
     seq: int
     frame: Frame
-    received_us: int
+    taken_s: float
     stream_id: int | None = None
     epoch: int = 0
+    size_bytes: int = 0
 
 
 class Buffer:
     """The writer's waiting room."""
 
-    def __init__(self, capacity_readings: int) -> None:
-        self.capacity_readings = capacity_readings
+    def __init__(self) -> None:
         self.readings = 0  # waiting and lent
         self._waiting: deque[Submission] = deque()
         self._lent: list[Submission] = []
@@ -43,23 +45,16 @@ class Buffer:
     def __len__(self) -> int:
         return len(self._waiting) + len(self._lent)
 
-    @property
-    def has_room(self) -> bool:
-        """Whether another frame may come in; a frame of any size may while one reading fits."""
-        return self.readings < self.capacity_readings
-
     def add(self, submission: Submission) -> None:
         self._waiting.append(submission)
         self.readings += submission.frame.readings
 
-    def is_due(self, now_us: int, flush_readings: int, flush_interval_us: int) -> bool:
+    def is_due(self, now_s: float, flush_readings: int, flush_interval_s: float) -> bool:
         """Whether a batch is to be taken: enough waits, or the oldest has waited long enough."""
         if not self._waiting:
             return False
         return (
-            self.readings >= flush_readings
-            or now_us - self._waiting[0].received_us >= flush_interval_us
-            or now_us < self._waiting[0].received_us  # the clock was set back
+            self.readings >= flush_readings or now_s - self._waiting[0].taken_s >= flush_interval_s
         )
 
     def take(self, most_readings: int) -> list[Submission]:

@@ -28,7 +28,6 @@ logger = logging.getLogger(__name__)
 SUBPROTOCOL: Final = "weir.v1"
 BEARER_SUBPROTOCOL: Final = "bearer."  # of browsers, which cannot set a header
 TOO_MANY_FAILURES: Final = "too many wrong tokens: wait before you show another"
-RETRY_AFTER_MS: Final = 1_000  # after trouble of ours; a device adds jitter of its own
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -48,6 +47,7 @@ class DeviceConsumer(AsyncConsumer):
         self._closed = False
         self._streamed: Opened | None = None
         self._plain = False
+        self._ended = asyncio.Event()  # the close has been handed over, or the device has left
         self._held: Held | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._ahead: asyncio.Task[dict[str, Any]] | None = None
@@ -78,9 +78,10 @@ class DeviceConsumer(AsyncConsumer):
         await self._send({"type": "websocket.accept", "subprotocol": chosen})
         if named and chosen is None:
             self.session.fail(4406, "no_common_subprotocol", f"this hub speaks {SUBPROTOCOL}")
-            await self._drain()
-            return False
-        return True
+        elif self.line.stopping:
+            self._unavailable("the hub ends")
+        await self._drain()
+        return not self._closed
 
     async def _listen(self, scope: dict[str, Any]) -> None:
         token = shown_token(scope)
@@ -96,12 +97,7 @@ class DeviceConsumer(AsyncConsumer):
     async def _wait_for_token(self) -> None:
         """Read until a token was shown, or the connection is to end for want of one."""
         if not self.line.enter_waiting():
-            self.session.fail(
-                4503,
-                "unavailable",
-                "too many connections wait to show a token",
-                retry_after_ms=self.line.retry_after_ms(),
-            )
+            self._unavailable("too many connections wait to show a token")
             await self._drain()
             return
         deadline = self._loop.time() + self.line.hello_timeout_s
@@ -152,20 +148,20 @@ class DeviceConsumer(AsyncConsumer):
         refusal = self.line.refusal(self.bearer, received_us) if self.bearer else None
         came = self.session.receive(text, received_us, refusal)
         if isinstance(came, Taken):
-            self._submit(came, received_us)
+            self._submit(came)
             return None
         if isinstance(came, Hold):
             return self._wait_for(refusal)
         return came
 
-    def _submit(self, taken: Taken, received_us: int) -> None:
+    def _submit(self, taken: Taken) -> None:
         assert self.bearer is not None
         stream = None
         if self._streamed is not None:
             stream = (self._streamed.id, self._streamed.epoch)
         elif not self._is_let_in():
             return
-        self.line.submit(self, self.bearer, taken, received_us, stream)
+        self.line.submit(self, self.bearer, taken, stream)
 
     def _is_let_in(self) -> bool:
         """Whether the device may have this plain connection beside its others."""
@@ -210,6 +206,9 @@ class DeviceConsumer(AsyncConsumer):
         held = self._held
         if held is None or held.done.done():
             return True
+        if self.session.close is None and self.session.is_full:
+            self.line.admission.leave(self)
+            return True
         since_us = round((self._loop.time() - held.since_s) * 1_000_000)
         try:
             came = self._offer(held.text, now_us() - since_us)
@@ -235,7 +234,7 @@ class DeviceConsumer(AsyncConsumer):
         if hello.stream is not None and not await self._open_stream(self.bearer, hello):
             return
         durable = self.line.writer.weakness is None
-        self.session.welcome(self._id, now_us() // 1_000, self._streamed, durable)
+        self.session.welcome(self._id, self.line.time_ms(), self._streamed, durable)
 
     async def _open_stream(self, bearer: Bearer, hello: Hello) -> bool:
         assert hello.stream is not None
@@ -253,12 +252,7 @@ class DeviceConsumer(AsyncConsumer):
                 f"this stream is committed through {answer.committed}: come back with a new name",
             )
         else:
-            self.session.fail(
-                4503,
-                "unavailable",
-                "the hub cannot open the stream now",
-                retry_after_ms=RETRY_AFTER_MS,
-            )
+            self._unavailable("the hub cannot open the stream now")
         return False
 
     async def _authenticate(self, token: str) -> None:
@@ -266,7 +260,7 @@ class DeviceConsumer(AsyncConsumer):
             self.line.leave(self)
             self.bearer = None
         try:
-            bearer = await self.line.gate.admit(token, self._address)
+            bearer = await self.line.admit(token, self._address)
         except TokenRefused as refusal:
             self.session.fail(refusal.closes, refusal.code, refusal.message)
         except TooManyFailures as limited:
@@ -277,22 +271,40 @@ class DeviceConsumer(AsyncConsumer):
                 retry_after_ms=limited.retry_after_ms,
             )
         except Unavailable:
-            self.session.fail(
-                4503,
-                "unavailable",
-                "the hub cannot check tokens now",
-                retry_after_ms=RETRY_AFTER_MS,
-            )
+            self._unavailable("the hub cannot check tokens now")
         else:
+            if self.line.stopping:  # who was inside has been told, and nobody will be again
+                self._unavailable("the hub ends")
+                return
             self.bearer = bearer
             self.line.enter(self)
 
+    def _unavailable(self, message: str) -> None:
+        self.session.fail(4503, "unavailable", message, retry_after_ms=self.line.retry_after_ms())
+
     def settle(self, settlement: Settlement) -> None:
-        """See `Connection`."""
+        """See `Sender`."""
         self.session.settle(settlement)
+        self._offer_held()
+        self._wake()
+
+    def flow(self, window: int) -> bool:
+        """See `Windowed`."""
+        is_told = self.session.flow(window)
+        self._offer_held()
+        self._wake()
+        return is_told
+
+    def _offer_held(self) -> None:
+        """Its window has changed; but who waits for the hub waits for its turn."""
         if self._held is not None and self not in self.line.admission:
             self.attempt()
+
+    async def bye(self, retry_after_ms: int) -> None:
+        """See `Connection`."""
+        self.session.bye(retry_after_ms)
         self._wake()
+        await self._ended.wait()
 
     def replace(self) -> None:
         """See `Connection`."""
@@ -300,7 +312,7 @@ class DeviceConsumer(AsyncConsumer):
         self._wake()
 
     def break_off(self) -> None:
-        """See `Connection`."""
+        """See `Sender`."""
         self.session.fail(4500, "bug", "the hub made a mistake; it is in its log")
         self._wake()
 
@@ -330,12 +342,17 @@ class DeviceConsumer(AsyncConsumer):
             if self.session.close is not None:
                 self._closed = True
                 metrics.CLOSED.labels(str(self.session.close.closes)).inc()
-                await self._send({"type": "websocket.close", "code": self.session.close.closes})
+                close = self.session.close
+                await self._send(
+                    {"type": "websocket.close", "code": close.closes, "reason": close.code}
+                )
+                self._ended.set()
         finally:
             self._sending = False
 
     def _leave(self) -> None:
         self._closed = True
+        self._ended.set()
         self._held = None
         self.line.admission.leave(self)
         if self._timer is not None:

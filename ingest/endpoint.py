@@ -23,7 +23,6 @@ from ingest.session import Close, Hello, Session, Settlement, Taken
 logger = logging.getLogger(__name__)
 
 SHOW_A_BEARER: Final = (b"www-authenticate", b"Bearer")
-COME_AGAIN: Final = (b"retry-after", b"1")
 NOT_NOW: Final = {
     "busy": "the hub cannot take more now",
     "rate_limited": "the device brings more than its rate allows",
@@ -49,7 +48,7 @@ def refusal(status: int, code: str, reason: str, *headers: tuple[bytes, bytes]) 
 
 
 class FrameEndpoint(AsyncConsumer):
-    """One request. To the line it is a connection that says one frame."""
+    """One request. To the line it is a sender of one frame."""
 
     channel_layer_alias: ClassVar[Any] = None
     ANSWER_TIMEOUT_S: ClassVar[float] = 10.0
@@ -95,17 +94,18 @@ class FrameEndpoint(AsyncConsumer):
             reason = "send Authorization: Bearer and the token"
             return refusal(401, "token_missing", reason, SHOW_A_BEARER)
         try:
-            self.bearer = await self.line.gate.admit(token, address_of(scope))
+            self.bearer = await self.line.admit(token, address_of(scope))
         except TokenRefused as refused:
             return refusal(401, refused.code, refused.message, SHOW_A_BEARER)
         except TooManyFailures as limited:
             again = come_again(limited.retry_after_ms)
             return refusal(429, "too_many_failures", TOO_MANY_FAILURES, again)
         except Unavailable:
-            return refusal(503, "unavailable", "the hub cannot check tokens now", COME_AGAIN)
-        if self.line.stopping:
-            return refusal(503, "unavailable", "the hub is ending", COME_AGAIN)
-        not_now = self.line.refusal(self.bearer, now_us())
+            return self._unavailable("the hub cannot check tokens now")
+        at_us = now_us()
+        if self.line.is_paused(at_us):
+            return self._unavailable("the hub cannot store anything now")
+        not_now = self.line.refusal(self.bearer, at_us)
         if not_now is not None:
             code, retry_after_ms = not_now
             return refusal(429, code, NOT_NOW[code], come_again(retry_after_ms))
@@ -128,31 +128,27 @@ class FrameEndpoint(AsyncConsumer):
         if not isinstance(came, Taken):
             assert self.session.close is not None
             return Answer(400, self.session.close.text())
-        self.line.submit(self, bearer, came, received_us, None)
+        self.line.submit(self, bearer, came, None)
         try:
             await asyncio.wait_for(asyncio.shield(self._settled), self.ANSWER_TIMEOUT_S)
         except TimeoutError:
-            reason = "the hub could not commit in time: send the frame again"
-            return refusal(503, "unavailable", reason, COME_AGAIN)
+            return self._unavailable("the hub could not commit in time: send the frame again")
         if self.session.close is not None:
             return Answer(500, self.session.close.text())
         return Answer(200, self.session.replies[-1])
 
+    def _unavailable(self, reason: str) -> Answer:
+        return refusal(503, "unavailable", reason, come_again(self.line.retry_after_ms()))
+
     def settle(self, settlement: Settlement) -> None:
-        """See `Connection`."""
+        """See `Sender`."""
         self.session.settle(settlement)
         self._end()
 
     def break_off(self) -> None:
-        """See `Connection`."""
+        """See `Sender`."""
         self.session.fail(4500, "bug", "the hub made a mistake; it is in its log")
         self._end()
-
-    def replace(self) -> None:
-        """See `Connection`."""
-
-    def show_out(self, refused: TokenRefused) -> None:
-        """See `Guest`. A frame that was let in is answered."""
 
     def _end(self) -> None:
         if not self._settled.done():

@@ -11,6 +11,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from math import ceil
 from typing import Final, Protocol
 
@@ -18,30 +19,45 @@ from devices.tokens import Bearer
 from ingest import metrics
 from ingest.admission import Admission
 from ingest.buffer import Submission
-from ingest.gate import Gate, Guest
+from ingest.flow import Budget, cost_bytes, retry_after_ms
+from ingest.gate import Gate, Guest, Unavailable
 from ingest.rates import Buckets, Rates
 from ingest.relay import Relay
 from ingest.session import Limits, Refused, Settlement, Taken
 from ingest.storage import Engine, Outcome, StreamAnswer, StreamRequest
+from ingest.windows import Windowed, Windows
 from ingest.writer import Delivery, Writer, WriterOptions
 
 logger = logging.getLogger(__name__)
 
 # How long a connection that repeats itself too often is not read: it may have left meanwhile.
 REPEAT_WAIT_MOST_S: Final = 1.0
+LOOK_S: Final = 0.25  # how often it looks whether windows are to change
+CLOCK_WAIT_S: Final = 5.0  # for the newest commit to be looked up, at the start
+PAUSE_RETRY_MS: Final = 1_000
+LAST_WORDS_S: Final = 2.0  # for the hub's goodbye to be taken off its hands
 
 
-class Connection(Guest, Protocol):
-    """What the line needs of a device's connection. All calls on the event loop."""
+class Sender(Protocol):
+    """Whoever a frame is taken from. All calls on the event loop."""
+
+    bearer: Bearer | None
 
     def settle(self, settlement: Settlement) -> None:
         """Frames of it were committed, or were fenced off."""
 
+    def break_off(self) -> None:
+        """One of its frames met a bug of ours."""
+
+
+class Connection(Sender, Guest, Windowed, Protocol):
+    """What the line needs of a device's connection."""
+
     def replace(self) -> None:
         """A newer connection has taken its stream over."""
 
-    def break_off(self) -> None:
-        """One of its frames met a bug of ours."""
+    async def bye(self, retry_after_ms: int) -> None:
+        """The hub ends: say so, and close."""
 
 
 def now_us() -> int:
@@ -58,6 +74,7 @@ class Line:
         limits: Limits,
         gate: Gate,
         relay: Relay,
+        budget: Budget | None = None,
         rate_burst_s: float = 60.0,
         plain_connections: int = 4,
         hello_timeout_s: float = 5.0,
@@ -68,6 +85,8 @@ class Line:
         self.gate = gate
         self.relay = relay
         self.tally = metrics.Tally()
+        self.budget = budget or Budget()
+        self.windows = Windows(self.budget, limits.in_flight, random.random)
         self.admission = Admission()
         self.buckets = Buckets(
             Rates(
@@ -75,19 +94,44 @@ class Line:
             )
         )
         self.writer = Writer(open_engine, options, self._cross_over, now_us)
-        self.connected = 0
-        self.in_flight = 0
         self.stopping = False  # what comes now is not taken: its sender has it still
         self._plain_connections = plain_connections
         self._plain: dict[int, int] = {}
         self._waiting_most = sockets_waiting
         self._waiting = 0
         self._streams: dict[tuple[int, str], Connection] = {}
+        self._inside: set[Connection] = set()
+        self._looked = asyncio.Event()
+        self._clock_doubted = False
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._watch_task: asyncio.Task[None] | None = None
         self._collector = metrics.LineCollector(
             self.tally,
             gauges={
-                "weir_frames_in_flight": ("Frames taken and not settled", lambda: self.in_flight),
+                "weir_frames_in_flight": (
+                    "Frames taken and not settled",
+                    lambda: self.budget.frames,
+                ),
+                "weir_bytes_in_flight": (
+                    "Bytes of frames taken and not settled, each counted as 256 at least",
+                    lambda: self.budget.bytes,
+                ),
+                "weir_buffer_bytes": (
+                    "How many bytes may be taken and not settled",
+                    lambda: self.budget.capacity_bytes,
+                ),
+                "weir_window": (
+                    "Frames that a device may have unacked; 0 while none are taken",
+                    lambda: self.windows.current,
+                ),
+                "weir_plain_waiting": (
+                    "Plain connections whose frame waits for room, unread meanwhile",
+                    lambda: len(self.admission),
+                ),
+                "weir_clock_behind_seconds": (
+                    "By how much this machine's clock is behind the newest commit, if it is",
+                    lambda: self.writer.clock.behind_s(now_us()),
+                ),
                 "weir_readings_buffered": (
                     "Readings that wait for the writer or are being written",
                     lambda: self.writer.buffer.readings,
@@ -108,6 +152,7 @@ class Line:
                 ),
             },
             counters={
+                "weir_flow": ("Windows that devices were told", lambda: self.windows.told),
                 "weir_relay_summaries": ("Summaries sent", lambda: self.relay.sent),
                 "weir_relay_dropped": (
                     "Summaries that the layer did not take",
@@ -122,26 +167,48 @@ class Line:
         self.writer.start()
         self.gate.start()
         self.relay.start()
+        self._watch_task = self._loop.create_task(self._watch(), name="weir-windows")
 
     async def stop(self, timeout_s: float = 10.0) -> bool:
-        """Flush, ack and end; False where readings are left that could not be written."""
+        """Flush, ack, say goodbye and end; False where readings are left that were not written.
+
+        `timeout_s` is for the flush; while the database is in trouble it takes much less.
+        """
         self.stopping = True
+        if self._watch_task is not None:
+            self._watch_task.cancel()
+            await asyncio.gather(self._watch_task, return_exceptions=True)
         flushed = await asyncio.to_thread(self.writer.stop, timeout_s)
         await asyncio.sleep(0)  # what the writer delivered last is handled now
+        await self._say_goodbye()
         await self.relay.stop()
         await self.gate.stop()
         self._collector.unregister()
         return flushed
 
+    async def admit(self, token: str, address: str) -> Bearer:
+        """Whom a token lets in, once it is known whether this machine's clock can be right.
+
+        As `Gate.admit`.
+        """
+        if not self.writer.clock.is_known:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._looked.wait(), CLOCK_WAIT_S)
+            if not self.writer.clock.is_known:
+                raise Unavailable("the newest commit is not known yet")
+        return await self.gate.admit(token, address)
+
     def refusal(self, bearer: Bearer, now_us: int) -> Refused | None:
         """Why no frame of this device can be taken now. Asked for each message."""
+        if self.is_paused(now_us):
+            return "busy", self.retry_after_ms(PAUSE_RETRY_MS)
+        if not self.budget.has_room:
+            metrics.BOUNDS_MET.labels("buffer").inc()
+            return "busy", self.retry_after_ms(self.limits.busy_retry_ms)
         wait_s = self.buckets.wait_s(bearer.device_id, time.monotonic())
         if wait_s:
             metrics.BOUNDS_MET.labels(f"{self.buckets.scarcest(bearer.device_id)}_per_s").inc()
             return "rate_limited", ceil(wait_s * 1_000)
-        if not self.writer.buffer.has_room:
-            metrics.BOUNDS_MET.labels("buffer").inc()
-            return "busy", self.limits.busy_retry_ms
         return None
 
     def _tasks(self) -> int:
@@ -156,32 +223,84 @@ class Line:
         self.buckets.take(bearer.device_id, 0, size_bytes, now_s)
         return min(self.buckets.wait_s(bearer.device_id, now_s), REPEAT_WAIT_MOST_S)
 
+    def is_paused(self, now_us: int) -> bool:
+        """Whether nobody's frames are taken: the database is away, or the clock is wrong."""
+        return self.stopping or self.windows.current == 0 or self.writer.clock.is_behind(now_us)
+
+    def time_ms(self) -> int:
+        """What devices are told the time is: not before a commit, where the clock is behind it."""
+        return self.writer.clock.stamp(now_us()) // 1_000
+
+    def retry_after_ms(self, least_ms: int = PAUSE_RETRY_MS) -> int:
+        """When to come again: drawn, and later the more there are to come."""
+        return retry_after_ms(least_ms, len(self._inside), random.random())
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_S)
+            try:
+                self.look()
+            except Exception:
+                logger.exception("a bug in working out windows; they stay as they are")
+
+    def look(self) -> None:
+        """Open, close or change the windows as things are now, and let in who waits for it."""
+        in_trouble = self.writer.in_trouble is not None or not self.writer.is_alive
+        self.windows.look(paused=self._doubts_clock() or in_trouble)
+        self.admission.let_in()
+
+    def _doubts_clock(self) -> bool:
+        clock, at_us = self.writer.clock, now_us()
+        behind = clock.is_behind(at_us)
+        if behind and not self._clock_doubted:
+            logger.error(
+                "this machine's clock is %.0f s behind the newest commit: nothing is taken until it"
+                " is right. If it is the commit whose time is wrong: manage.py trustclock",
+                clock.behind_s(at_us),
+            )
+        elif self._clock_doubted and not behind:
+            logger.warning("this machine's clock is past the newest commit again")
+        self._clock_doubted = self.gate.doubts_time = behind
+        return behind
+
+    async def _say_goodbye(self) -> None:
+        """To everybody at once; who does not take it in time is cut off without."""
+        byes = [
+            asyncio.ensure_future(connection.bye(self.retry_after_ms()))
+            for connection in self._inside
+        ]
+        if byes:
+            _, slow = await asyncio.wait(byes, timeout=LAST_WORDS_S)
+            for bye in slow:
+                bye.cancel()
+
     def submit(
         self,
-        connection: Connection,
+        sender: Sender,
         bearer: Bearer,
         taken: Taken,
-        received_us: int,
         stream: tuple[int, int] | None,
     ) -> None:
         """A taken frame goes to the writer; `stream` is (id, epoch) of a reliable connection."""
-        self.tally.take(taken.frame.readings)
-        self.buckets.take(
-            bearer.device_id, taken.frame.readings, taken.size_bytes, time.monotonic()
-        )
-        self.in_flight += 1
+        readings = taken.frame.readings
+        size_bytes = cost_bytes(taken.size_bytes)
+        at_s = time.monotonic()
+        self.tally.take(readings)
+        self.budget.take(size_bytes, readings)
+        self.buckets.take(bearer.device_id, readings, taken.size_bytes, at_s)
         metrics.TAKEN.inc()
         stream_id, epoch = stream or (None, 0)
         self.writer.submit(
             Submission(
-                connection,
+                sender,
                 bearer.device_id,
                 bearer.token_id,
                 taken.seq,
                 taken.frame,
-                received_us,
+                at_s,
                 stream_id,
                 epoch,
+                size_bytes,
             )
         )
 
@@ -195,11 +314,13 @@ class Line:
 
     def enter(self, connection: Connection) -> None:
         self.gate.enter(connection)
-        self.connected += 1
+        self._inside.add(connection)
+        self.windows.enter(connection)
 
     def leave(self, connection: Connection) -> None:
         self.gate.leave(connection)
-        self.connected -= 1
+        self._inside.discard(connection)
+        self.windows.leave(connection)
 
     def enter_stream(self, device_id: int, name: str, connection: Connection) -> None:
         """The newest connection of a stream replaces the one before it."""
@@ -211,10 +332,6 @@ class Line:
     def leave_stream(self, device_id: int, name: str, connection: Connection) -> None:
         if self._streams.get((device_id, name)) is connection:
             del self._streams[device_id, name]
-
-    def retry_after_ms(self, least_ms: int = 1_000) -> int:
-        """When to come again, for one of a crowd."""
-        return round(least_ms * (1 + random.random()))
 
     def enter_waiting(self) -> bool:
         """Whether there is a place for one more socket that has yet to show a token."""
@@ -242,6 +359,10 @@ class Line:
         if not self._plain[device_id]:
             del self._plain[device_id]
 
+    @property
+    def connected(self) -> int:
+        return len(self._inside)
+
     def _cross_over(self, delivery: Delivery) -> None:
         """From the writer's thread to the event loop."""
         assert self._loop is not None
@@ -255,6 +376,9 @@ class Line:
             future, _ = request.key
             if not future.done():
                 future.set_result(answer)
+        if delivery.looked:
+            self.look()
+            self._looked.set()
         for connection in delivery.broken:
             connection.break_off()
         if delivery.outcome is not None and delivery.flush is not None:
@@ -262,9 +386,10 @@ class Line:
             metrics.BATCH_READINGS.observe(delivery.flush.readings)
             metrics.FLUSH_SECONDS.observe(delivery.flush.write_s)
             metrics.COMMIT_SECONDS.observe(delivery.outcome.commit_s)
-            self.in_flight -= delivery.flush.frames
+            flush = delivery.flush
+            self.budget.settle(flush.frames, flush.size_bytes, flush.readings)
+            self.admission.let_in()  # before those whose own acks make room: they came first
             self._settle(delivery.outcome)
-        self.admission.let_in()
 
     def _settle(self, outcome: Outcome) -> None:
         for settlement in outcome.settlements:
@@ -281,8 +406,7 @@ class Line:
                 metrics.REFUSED.labels(refusal.code).inc(refusal.count)
             settlement.connection.settle(settlement)
         if outcome.written:
-            oldest_us = outcome.written[0].received_us
-            metrics.ACK_SECONDS.observe(max(0, now_us() - oldest_us) / 1_000_000)
+            metrics.ACK_SECONDS.observe(time.monotonic() - outcome.written[0].taken_s)
         if outcome.refusals_dropped:
             metrics.BOUNDS_MET.labels("refused_kept").inc(outcome.refusals_dropped)
         self.relay.note(outcome)

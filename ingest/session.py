@@ -178,6 +178,10 @@ class Session:
         return self.taken - self.settled
 
     @property
+    def is_full(self) -> bool:
+        return self.in_flight >= self.window
+
+    @property
     def expected(self) -> int:
         return self.taken + 1
 
@@ -235,14 +239,19 @@ class Session:
             self.close = Close(closes, code, message, seq, retry_after_ms)
             self.replies.append(self.close.text())
 
-    def flow(self, window: int) -> None:
-        """At most `window` frames may be unacked from now on; who was told another is told so."""
+    def flow(self, window: int) -> bool:
+        """At most `window` frames may be unacked from now on; whether the device is told.
+
+        Only one with a stream is: a plain one is not asked to keep to a window, it is held to it.
+        """
         if window == self.window:
-            return
+            return False
         self.window = window
-        if self.stream is not None and self.close is None:
-            self.largest_window = max(self.largest_window, window)
-            self.replies.append(wire.encode({"type": "flow", "in_flight": window}))
+        if self.stream is None or self.close is not None:
+            return False
+        self.largest_window = max(self.largest_window, window)
+        self.replies.append(wire.encode({"type": "flow", "in_flight": window}))
+        return True
 
     def welcome(
         self, session: str, now_ms: int, stream: Opened | None, durable: bool = True
@@ -271,6 +280,13 @@ class Session:
             }
         answer["limits"] = self.limits.announced() | {"in_flight": self.window}
         self.replies.append(wire.encode(answer))
+
+    def bye(self, retry_after_ms: int) -> None:
+        """The hub ends: what was acked stays so, and the rest is the device's to send again."""
+        if self.close is None:
+            self.close = Close(4503, "restart", "the hub ends", retry_after_ms=retry_after_ms)
+            bye = {"type": "bye", "code": "restart", "retry_after_ms": retry_after_ms}
+            self.replies.append(wire.encode(bye))
 
     def settle(self, settlement: Settlement) -> None:
         """The writer has passed every frame it names: its commit is the ack's truth."""
@@ -320,7 +336,7 @@ class Session:
     ) -> Taken | Hold | None:
         if isinstance(message, dict) and "seq" in message:
             return self.refuse_form("a frame has a seq only after a hello with a stream")
-        if refusal is not None or self.in_flight >= self.window:
+        if refusal is not None or self.is_full:
             return HOLD
         return self._take(message, size_bytes, now_us)
 
@@ -341,7 +357,7 @@ class Session:
             self.ignored += 1  # in flight already: its ack is on its way
         elif seq > self.expected:
             self._nack(seq, "out_of_order", expected=self.expected)
-        elif refusal is not None or self.in_flight >= self.window:
+        elif refusal is not None or self.is_full:
             self._expected_came()  # it is answered, though not taken
             if refusal is None:
                 self.bounds_met.append("in_flight")

@@ -21,6 +21,7 @@ from functools import partial
 from typing import Any, Final
 
 from ingest.buffer import Buffer, Submission
+from ingest.clock import Clock
 from ingest.poison import without_poison
 from ingest.storage import (
     Collision,
@@ -49,6 +50,9 @@ SEAL_LOOK_S: Final = 1.0  # how often it looks whether a minute has closed
 # Sealing goes on for so long after a batch while more is due: a batch of 20,000 readings is written
 # in half of it, so what is due never grows, and an ack waits at most one step more.
 SEAL_SLOT_S: Final = 0.04
+# What a stop goes on trying for while the database is in trouble: one more answer that is late.
+STOP_IN_TROUBLE_S: Final = 2.0
+STOP_LOOK_S: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,6 @@ class WriterOptions:
 
     flush_interval_s: float = 0.02
     flush_readings: int = 20_000
-    buffer_readings: int = 200_000
     retry_interval_s: float = 0.5
     seal_grace_s: float = 10.0
     refused_kept: int = 1_000
@@ -71,6 +74,7 @@ class Flush:
 
     frames: int
     readings: int
+    size_bytes: int
     write_s: float
 
 
@@ -88,6 +92,7 @@ class Delivery:
     flush: Flush | None = None
     streams: list[tuple[StreamRequest, StreamAnswer | None]] = field(default_factory=list)
     broken: list[Any] = field(default_factory=list)  # connections whose frame our own bug broke on
+    looked: bool = False  # for the newest commit, the first time or after it could not
 
 
 class Writer:
@@ -101,7 +106,8 @@ class Writer:
         now_us: Callable[[], int],
     ) -> None:
         self.options = options
-        self.buffer = Buffer(options.buffer_readings)
+        self.buffer = Buffer()
+        self.clock = Clock()
         # What the database last said, while it cannot be written, and that in general words.
         self.in_trouble: str | None = None
         self.trouble: Reason | None = None
@@ -127,14 +133,20 @@ class Writer:
         self._thread.start()
 
     def stop(self, timeout_s: float) -> bool:
-        """Flush what waits and end; False where the database did not let it within the time."""
+        """Flush what waits and end; False where the database did not let it within the time.
+
+        In trouble it waits less: what was not committed is the devices' to send again.
+        """
         with self._changed:
             self._stopping = True
             self._changed.notify()
-        self._thread.join(timeout_s)
-        if self._thread.is_alive():
-            self._abandoned.set()
-            self._thread.join(LAST_TRY_S)
+        began_s = time.monotonic()
+        while self._thread.is_alive() and (waited_s := time.monotonic() - began_s) < timeout_s:
+            if self.in_trouble is not None and waited_s >= STOP_IN_TROUBLE_S:
+                break
+            self._thread.join(STOP_LOOK_S)
+        self._abandoned.set()
+        self._thread.join(LAST_TRY_S)
         return not self.buffer
 
     @property
@@ -171,9 +183,10 @@ class Writer:
 
     def _work(self, engine: Engine, transactions: Transactions) -> None:
         """Until it is stopped, or the database turns out to be damaged."""
+        self._look_up_clock(engine)
         self._is_over(engine)  # a database that cannot be written is known before a frame comes
         while not self._abandoned.is_set() and not self.is_damaged:
-            hellos, batch = self._next(engine)
+            hellos, batch = self._next()
             if hellos:
                 self._answer(transactions, hellos)
             if batch:
@@ -193,14 +206,27 @@ class Writer:
             if self._stopping:
                 return
 
-    def _next(self, engine: Engine) -> tuple[list[_Waiting], list[Submission]]:
+    def _look_up_clock(self, engine: Engine) -> None:
+        """Learn from the database when the newest commit was; while in doubt, again and again."""
+        was_known = self.clock.is_known
+        try:
+            self.clock.learn(engine.newest_commit_us())
+        except Trouble as error:
+            self._meet(error)
+        except Exception:
+            logger.exception("a bug in looking for the newest commit; the clock is taken as right")
+            self.clock.learn(0)
+        if not was_known:
+            self._deliver(Delivery(looked=True))
+
+    def _next(self) -> tuple[list[_Waiting], list[Submission]]:
         """Wait until there is something to do, and lend a batch if one is due."""
         options = self.options
-        interval_us = round(options.flush_interval_s * 1_000_000)
         with self._changed:
             while True:
-                now_us = self._now_us()
-                due = self.buffer.is_due(now_us, options.flush_readings, interval_us)
+                due = self.buffer.is_due(
+                    time.monotonic(), options.flush_readings, options.flush_interval_s
+                )
                 hellos, self._hellos = self._hellos, []
                 if due or self._stopping:
                     return hellos, self.buffer.take(options.flush_readings) if self.buffer else []
@@ -211,10 +237,12 @@ class Writer:
 
     def _answer(self, transactions: Transactions, hellos: list[_Waiting]) -> None:
         now = time.monotonic()
+        at_us = self._stamp_us()
         try:
             answers: Sequence[StreamAnswer | None] = transactions.open_streams(
-                [waiting.request for waiting in hellos], self.options.streams, self._now_us()
+                [waiting.request for waiting in hellos], self.options.streams, at_us
             )
+            self.clock.committed(at_us)
             self._recovered(transactions.engine)
         except (Trouble, Poison) as error:
             self._meet(error)
@@ -265,32 +293,36 @@ class Writer:
         except Exception as error:
             return self._divide(transactions, part, rest, error)
         self._recovered(transactions.engine)
-        readings = sum(s.frame.readings for s in part)
-        write_s = time.perf_counter() - started
+        flush = _flush_of(part, time.perf_counter() - started)
         if not rest:
             with self._changed:
                 self.buffer.settle()
-        self._deliver(Delivery(outcome, Flush(len(part), readings, write_s)))
+        self._deliver(Delivery(outcome, flush))
         return rest
 
     def _write(self, transactions: Transactions, part: list[Submission]) -> Outcome:
         """Commit; where the answer to COMMIT was lost, ask until it is known what became of it."""
+        at_us = self._stamp_us()
         try:
-            return transactions.write(part, self._now_us())
+            outcome = transactions.write(part, at_us)
         except OutcomeUnknown as error:
             self._meet(error)
-            while not self._abandoned.wait(self.options.retry_interval_s):
-                try:
-                    outcome = transactions.resolve()
-                except Damaged:
-                    raise
-                except Trouble as again:
-                    self._meet(again)
-                    continue
-                if outcome is not None:
-                    return outcome
-                break
-            raise
+            resolved = self._resolve(transactions)
+            if resolved is None:
+                raise
+            outcome = resolved
+        self.clock.committed(at_us)
+        return outcome
+
+    def _resolve(self, transactions: Transactions) -> Outcome | None:
+        while not self._abandoned.wait(self.options.retry_interval_s):
+            try:
+                return transactions.resolve()
+            except Damaged:
+                raise
+            except Trouble as error:
+                self._meet(error)
+        return None
 
     def _keep(self, parts: list[list[Submission]], error: Trouble) -> None:
         """What is not committed goes back in front, so that what comes meanwhile goes behind it."""
@@ -318,7 +350,7 @@ class Writer:
             return [part[:middle], part[middle:], *rest]
         submission = part[0]
         if isinstance(error, Poison):
-            takes = partial(transactions.takes, submission)
+            takes = partial(transactions.takes, submission, self._stamp_us())
             try:
                 mended = without_poison(submission, takes)
             except Trouble:
@@ -336,9 +368,8 @@ class Writer:
     ) -> list[list[Submission]]:
         """A connection our own bug broke on stores nothing more: its frames leave the batch."""
         left = [s for part in parts for s in part if s.connection is connection]
-        readings = sum(s.frame.readings for s in left)
-        gone = Settlement(connection, left[-1].seq, readings=readings, fenced=True)
-        flush = Flush(len(left), readings, 0.0)
+        flush = _flush_of(left, 0.0)
+        gone = Settlement(connection, left[-1].seq, readings=flush.readings, fenced=True)
         self._deliver(Delivery(Outcome([gone], []), flush, broken=[connection]))
         kept = [[s for s in part if s.connection is not connection] for part in parts]
         return [part for part in kept if part]
@@ -349,6 +380,10 @@ class Writer:
         if not (self._seal_due or now >= self._seal_look):
             return
         self._seal_look = now + SEAL_LOOK_S
+        if not self.clock.is_known or self.clock.is_behind(self._now_us()):
+            self._look_up_clock(engine)  # what is over by this clock is sealed, or never was
+            self._seal_due = False
+            return
         if self.in_trouble is not None and not self._is_over(engine):
             self._seal_due = False
             return
@@ -381,6 +416,9 @@ class Writer:
         self._recovered(engine)
         return True
 
+    def _stamp_us(self) -> int:
+        return self.clock.stamp(self._now_us())
+
     def _meet(self, error: Exception) -> None:
         """Say once what it is. Damage stays: what would be read next may be wrong."""
         if self.is_damaged:
@@ -401,6 +439,14 @@ class Writer:
         if engine.weakness is not None and engine.weakness != self.weakness:
             logger.warning("what is acked may be lost: %s", engine.weakness)
         self.weakness = engine.weakness
+
+
+def _flush_of(part: list[Submission], write_s: float) -> Flush:
+    readings = size_bytes = 0
+    for submission in part:
+        readings += submission.frame.readings
+        size_bytes += submission.size_bytes
+    return Flush(len(part), readings, size_bytes, write_s)
 
 
 __all__ = ["Delivery", "Flush", "Settlement", "Writer", "WriterOptions"]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Final, Protocol
@@ -18,6 +19,7 @@ import orjson
 from django.db import DatabaseError, connection
 
 from devices.models import Device
+from ingest.clock import Clock
 from ingest.storage import Reason
 
 logger = logging.getLogger(__name__)
@@ -33,6 +35,7 @@ class Writer(Protocol):
     """What is looked at of the line."""
 
     trouble: Reason | None
+    clock: Clock
 
     @property
     def is_alive(self) -> bool: ...
@@ -104,7 +107,12 @@ def readyz(
             state = f"cannot write: {writer.trouble}, acks wait"
         else:
             state = "ok"
-        found = {"writer": state, "database": "ok" if reached else "does not answer"}
+        behind = writer.clock.is_behind(time.time_ns() // 1_000)
+        found = {
+            "writer": state,
+            "database": "ok" if reached else "does not answer",
+            "clock": "is behind the newest commit: nothing is taken" if behind else "ok",
+        }
         is_ready = all(word == "ok" for word in found.values())
         told = {"ready": is_ready, **(found if details(scope) else {})}
         await _answer(scope, send, 200 if is_ready else 503, told)

@@ -18,6 +18,7 @@ from dashboards import queries
 from dashboards.board import Board
 from dashboards.logins import Logins
 from dashboards.metrics import BoardCollector
+from ingest.flow import Budget
 from ingest.gate import Gate
 from ingest.line import Line
 from ingest.relay import Relay
@@ -47,7 +48,6 @@ class Hub:
             WriterOptions(
                 flush_interval_s=options.flush_interval_s,
                 flush_readings=options.flush_readings,
-                buffer_readings=options.buffer_readings,
                 retry_interval_s=options.retry_interval_s,
                 seal_grace_s=options.seal_grace_s,
                 refused_kept=options.refused_kept,
@@ -68,6 +68,7 @@ class Hub:
             ),
             Gate(options.revocation_interval_s, options.failed_tokens_per_min),
             self.relay,
+            budget=Budget(options.buffer_bytes, options.buffer_readings),
             rate_burst_s=options.rate_burst_s,
             plain_connections=options.plain_connections,
             hello_timeout_s=options.hello_timeout_s,

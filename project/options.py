@@ -80,6 +80,7 @@ class Options(BaseSettings):
     # The writer
     flush_interval_s: float = Field(default=0.02, ge=0, le=10)
     flush_readings: int = Field(default=20_000, ge=1)
+    buffer_bytes: int = Field(default=33_554_432, ge=1)
     buffer_readings: int = Field(default=200_000, ge=1)
     retry_interval_s: float = Field(default=0.5, gt=0)
     refused_kept: int = Field(default=1_000, ge=0)

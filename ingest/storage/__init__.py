@@ -199,6 +199,9 @@ class Engine(Protocol):
     def seal(self, before_us: int) -> bool:
         """Seal one slice of what is older than `before_us`; True where more is due."""
 
+    def newest_commit_us(self) -> int:
+        """When what it knows was committed last, to a minute; 0 where nothing ever was."""
+
     def ping(self) -> None:
         """Raise Trouble where the database does not take a write."""
 

@@ -43,6 +43,7 @@ _ROW: Final = struct.Struct(">hiqiqid").pack
 _NUMBERED_ROW: Final = struct.Struct(">hiiiqiqid").pack
 _Y2000_US: Final = 946_684_800_000_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
 
 # By a reload of its configuration the server may give them up in mid-connection: each batch looks.
 _DURABILITY: Final = "current_setting('fsync'), current_setting('synchronous_commit')"
@@ -363,6 +364,15 @@ class PostgresEngine:
         except BaseException:
             self.rollback()
             raise
+
+    def newest_commit_us(self) -> int:
+        with self._told():
+            [newest] = self._db.execute(
+                "SELECT greatest((SELECT max(used_at) FROM ingest_stream),"
+                " (SELECT max(last_seen_at) FROM devices_device),"
+                " (SELECT max(last_used_at) FROM devices_token))"
+            ).fetchall()[0]
+        return (newest - _EPOCH) // _MICROSECOND if newest is not None else 0
 
     def ping(self) -> None:
         try:

@@ -40,6 +40,7 @@ from ingest.storage.trouble import LEAVES_CONNECTION
 CHUNK_ROWS: Final = 1_000  # of one statement; three parameters a row, of the 32,766 SQLite takes
 _VALUES: Final = ",".join(["(?,?,?)"] * CHUNK_ROWS)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
 
 SYNCED: Final = frozenset({2, 3})  # what PRAGMA synchronous answers for FULL and EXTRA
 PRAGMAS: Final = (
@@ -329,6 +330,15 @@ class SqliteEngine:
             self.rollback()
             raise
 
+    def newest_commit_us(self) -> int:
+        with self._told():
+            stream_us, seen, used = self._db.execute(
+                "SELECT (SELECT max(used_at) FROM ingest_stream),"
+                " (SELECT max(last_seen_at) FROM devices_device),"
+                " (SELECT max(last_used_at) FROM devices_token)"
+            ).fetchone()
+        return max(stream_us or 0, _us(seen), _us(used))
+
     def ping(self) -> None:
         try:
             self.begin([])
@@ -376,6 +386,12 @@ def _slices(ids: Sequence[int]) -> Iterator[Sequence[int]]:
 
 def _marks(some: Sequence[int]) -> str:
     return ",".join("?" * len(some))
+
+
+def _us(django_time: str | None) -> int:
+    if django_time is None:
+        return 0
+    return (datetime.fromisoformat(django_time).replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 
 
 def _django_time(moment: datetime) -> str:

@@ -103,13 +103,13 @@ class Transactions:
             raise
         return answers
 
-    def takes(self, submission: Submission, reading: tuple[Run, int]) -> bool:
+    def takes(self, submission: Submission, now_us: int, reading: tuple[Run, int]) -> bool:
         """Whether the database takes this one reading; nothing is stored. Raises Trouble."""
         run, i = reading
         alone = Run(run.metric, run.kind, [run.times_us[i]], [run.values[i]], [run.samples[i]])  # type: ignore[arg-type]
         frame = Frame([alone], readings=1)
         try:
-            self._write([replace(submission, frame=frame, stream_id=None)], submission.received_us)
+            self._write([replace(submission, frame=frame, stream_id=None)], now_us)
         except Poison:
             return False
         finally:

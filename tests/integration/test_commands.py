@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from django.utils import timezone
 
 from devices.models import Device, Token
 from devices.tokens import bearer
+from ingest.models import Stream
 from project import login
 from tests.integration.engine import engine, engine_url  # noqa: F401
 
@@ -152,3 +154,25 @@ def test_devices_go_on_where_the_bound_was_lowered_below_them(
     monkeypatch.setattr(settings, "OPTIONS", options)
     run("makefleet", "3", "--tokens", str(tmp_path / "tokens"))
     assert Token.objects.count() == 6
+
+
+def test_trustclock_sets_back_what_was_stored_later_than_now(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = timezone.now()
+    later, before = now + timedelta(hours=25), now - timedelta(hours=1)
+    ahead = Device.objects.create(uid="ahead", last_seen_at=later)
+    Device.objects.create(uid="right", last_seen_at=before)
+    Stream.objects.create(device=ahead, name="s", epoch=1, used_at=later)
+    Token.objects.create(device=ahead, prefix="p", digest="d", last_used_at=later)
+    monkeypatch.setattr("builtins.input", lambda asked: "n")
+    with pytest.raises(CommandError, match="Nothing was changed"):
+        run("trustclock")
+    assert Device.objects.get(uid="ahead").last_seen_at == later
+    monkeypatch.setattr("builtins.input", lambda asked: "y")
+    assert run("trustclock")[0].startswith("3 times")
+    moments = [Stream.objects.get().used_at, Token.objects.get().last_used_at]
+    moments.append(Device.objects.get(uid="ahead").last_seen_at)
+    assert all(moment is not None and now <= moment < later for moment in moments)
+    assert Device.objects.get(uid="right").last_seen_at == before
+    assert run("trustclock", interactive=False)[0].startswith("Nothing was stored later")

@@ -41,12 +41,12 @@ def frame(device: Device, at_s: int, kind: Kind, value: float, *refusals: Refusa
     at_us = NOON_US + at_s * 1_000_000
     run = Run("t", int(kind), [at_us], [value], [0])
     sent = Frame([run], list(refusals), 1 + len(refusals))
-    return Submission("connection", device.pk, 1, 1, sent, at_us)
+    return Submission("connection", device.pk, 1, 1, sent, 0.0)
 
 
 def write(writer: Transactions, submission: Submission) -> tuple[int, int]:
     """How many readings were stored, and how many rejected."""
-    outcome: Outcome = writer.write([submission], submission.received_us)
+    outcome: Outcome = writer.write([submission], NOON_US)
     (settlement,) = outcome.settlements
     return settlement.stored, settlement.rejected
 

@@ -20,6 +20,7 @@ from pytest_django.plugin import DjangoDbBlocker
 from devices import tokens
 from devices.models import Device, Token
 from ingest.consumers import DeviceConsumer
+from ingest.flow import Budget
 from ingest.gate import Gate
 from ingest.line import Line
 from ingest.models import Reading
@@ -47,13 +48,15 @@ def database(sqlite_url: str, django_db_blocker: DjangoDbBlocker) -> Iterator[st
 class Bench:
     """A line whose writer stands still while `writes` is not set."""
 
-    def __init__(self, database: str, options: WriterOptions, limits: Limits) -> None:
+    def __init__(self, database: str, budget: Budget, limits: Limits) -> None:
         self.writes = threading.Event()
         self.writes.set()
         self.failures, self._engine = failing(SqliteEngine(database))
         self._wait_before_each_batch()
         self.gate = Gate(interval_s=60)
-        self.line = Line(self._open, options, limits, self.gate, Relay(None, "hub", 60, lambda: 0))
+        options = WriterOptions(flush_interval_s=0.001)
+        relay = Relay(None, "hub", 60, lambda: 0)
+        self.line = Line(self._open, options, limits, self.gate, relay, budget)
         self._sockets: list[WebsocketCommunicator] = []
 
     def _open(self) -> Engine:
@@ -93,8 +96,8 @@ async def bench(database: str) -> AsyncIterator[OneBench]:
     made: list[Bench] = []
 
     def make(*, buffer_readings: int = 1_000, in_flight: int = WINDOW) -> Bench:
-        options = WriterOptions(flush_interval_s=0.001, buffer_readings=buffer_readings)
-        made.append(Bench(database, options, Limits(in_flight=in_flight)))
+        budget = Budget(capacity_readings=buffer_readings)
+        made.append(Bench(database, budget, Limits(in_flight=in_flight)))
         made[-1].line.start()
         return made[-1]
 
@@ -133,9 +136,9 @@ async def test_beyond_its_window_it_waits_and_every_frame_is_stored_once(bench: 
     hub.writes.clear()
     socket = await hub.plain(await asyncio.to_thread(token))
     await send(socket, *range(40))
-    await hub.until(lambda: hub.line.in_flight == WINDOW, "its window is taken")
+    await hub.until(lambda: hub.line.budget.frames == WINDOW, "its window is taken")
     assert await socket.receive_nothing(0.05)
-    assert hub.line.in_flight == WINDOW
+    assert hub.line.budget.frames == WINDOW
     hub.writes.set()
     assert await acked_through(socket, 40) == 40
     assert await asyncio.to_thread(values) == [float(n) for n in range(40)]
@@ -150,10 +153,10 @@ async def test_when_the_hub_is_full_they_are_let_in_in_the_order_they_came(
     for number, socket in enumerate(sockets):
         await send(socket, number)
         await hub.until(
-            lambda number=number: len(hub.line.admission) + hub.line.in_flight == number + 1,  # type: ignore[misc]
+            lambda number=number: len(hub.line.admission) + hub.line.budget.frames == number + 1,  # type: ignore[misc]
             "it is taken or waits",
         )
-    assert hub.line.in_flight == 1
+    assert hub.line.budget.frames == 1
     hub.writes.set()
     for socket in sockets:
         assert await acked_through(socket, 1) == 1
@@ -192,7 +195,7 @@ async def test_one_that_leaves_while_it_waits_is_noticed_and_its_frame_is_not_ta
     first = await hub.plain(await asyncio.to_thread(token, "first"))
     second = await hub.plain(await asyncio.to_thread(token, "second"))
     await send(first, 1)
-    await hub.until(lambda: hub.line.in_flight == 1, "it is taken")
+    await hub.until(lambda: hub.line.budget.frames == 1, "it is taken")
     await send(second, 2)
     await hub.until(lambda: len(hub.line.admission) == 1, "it waits")
     await second.disconnect(timeout=DEADLINE_S)
@@ -214,7 +217,7 @@ async def test_one_whose_token_is_revoked_while_it_waits_is_closed_at_once(
     first = await hub.plain(await asyncio.to_thread(token, "first"))
     second = await hub.plain(await asyncio.to_thread(token, "second"))
     await send(first, 1)
-    await hub.until(lambda: hub.line.in_flight == 1, "it is taken")
+    await hub.until(lambda: hub.line.budget.frames == 1, "it is taken")
     await send(second, 2, 3)
     await hub.until(lambda: len(hub.line.admission) == 1, "it waits")
     await asyncio.to_thread(revoke, "second")
@@ -249,7 +252,7 @@ async def test_a_frame_that_waited_is_of_the_moment_it_came(bench: OneBench) -> 
     hub.writes.clear()
     socket = await hub.plain(await asyncio.to_thread(token))
     await send(socket, 1, 2)
-    await hub.until(lambda: hub.line.in_flight == 1, "one is taken, one waits")
+    await hub.until(lambda: hub.line.budget.frames == 1, "one is taken, one waits")
     await asyncio.sleep(0.5)
     hub.writes.set()
     assert await acked_through(socket, 2) == 2

@@ -115,7 +115,7 @@ class Talk:
         assert self.socket
         if closing := re.fullmatch(r"\(closes (\d{4})\)", text):
             closed = await self.socket.receive_output(timeout=10)
-            assert closed == {"type": "websocket.close", "code": int(closing[1])}
+            assert (closed["type"], closed["code"]) == ("websocket.close", int(closing[1]))
             self.socket = None
             return
         expected = json.loads(text)

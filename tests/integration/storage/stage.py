@@ -6,6 +6,7 @@ Times are seconds from `T0`, so that a test reads like a clock.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -68,7 +69,7 @@ class Plain:
 
     def again(self, seq: int, *runs: Run, refusals: Sequence[Refusal] = ()) -> Submission:
         content = frame(*runs, refusals=refusals)
-        return Submission(self, self.device.pk, self.token_id, seq, content, NOW_US)
+        return Submission(self, self.device.pk, self.token_id, seq, content, time.monotonic())
 
 
 @dataclass

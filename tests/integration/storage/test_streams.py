@@ -205,3 +205,17 @@ def test_whether_a_batch_happened_is_asked_after_its_transaction_has_ended(
     hub.engine.commit()
     asking.join(5)
     assert answers == [True]
+
+
+def test_the_newest_commit_is_known_from_whatever_was_stored(stage: Stage) -> None:
+    hub = stage.hub()
+    assert hub.engine.newest_commit_us() == 0
+    roof = stage.device()
+    assert hub.engine.newest_commit_us() == 0
+    hub.write(Plain(roof).send(run("t", [(0, 1.0)])), now_us=NOW_US + 1)
+    assert hub.engine.newest_commit_us() == NOW_US + 1
+    hub.hello(roof, now_us=NOW_US + 2)
+    assert hub.engine.newest_commit_us() == NOW_US + 2
+    sent = Plain(roof, stage.token_id(roof)).send(run("t", [(1, 1.0)]))
+    hub.write(sent, now_us=NOW_US + 3)
+    assert hub.engine.newest_commit_us() == NOW_US + 3
