@@ -178,15 +178,15 @@ class DeviceConsumer(AsyncConsumer):
         """See to it that a held text is offered again when that may help."""
         if not self._is_let_in():
             return None
-        if refusal is None:
-            return HOLD  # its own acks or its own window are waited for: they are told to it
-        code, retry_after_ms = refusal
-        if code == "busy":
+        if refusal is not None and refusal[0] == "busy":
             self.line.admission.enter(self)
-        else:
+            return HOLD
+        self.line.admission.leave(self)  # others need not wait for what it waits for
+        if refusal is not None:
             if self._timer is not None:
                 self._timer.cancel()
-            self._timer = self._loop.call_later(retry_after_ms / 1_000, self.attempt)
+            self._timer = self._loop.call_later(refusal[1] / 1_000, self.attempt)
+        # Else for its own acks or its own window: it is told of both.
         return HOLD
 
     async def _hold(self, text: str) -> None:

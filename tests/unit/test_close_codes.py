@@ -29,6 +29,7 @@ DEVICES: dict[Code, str] = {
     (4429, "too_many_connections"): "tests/acceptance/test_bad_messages.py",
     (4500, "bug"): "tests/integration/test_holding.py",
     (4503, "unavailable"): "tests/acceptance/test_trouble.py",
+    (4503, "restart"): "tests/acceptance/test_ending.py",
 }
 DASHBOARDS: dict[Code, str] = dict.fromkeys(
     [

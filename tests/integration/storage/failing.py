@@ -23,6 +23,7 @@ class FailingEngine:
         self._lost: list[bool] = []
         self._poison: list[object] = []
         self._bugs: list[object] = []
+        self._away: Exception | None = None
         self._instead: dict[str, Callable[[], None]] = {}
 
     @property
@@ -32,6 +33,10 @@ class FailingEngine:
     def fail_next(self, error: Exception, at: str = "begin") -> None:
         """The next call of `at` raises `error`; said twice, the one after it does too."""
         self._failures.append((at, error))
+
+    def fail_while_away(self, error: Exception | None) -> None:
+        """Every call raises `error`, until this is said again with None."""
+        self._away = error
 
     def lose_the_answer_of_commit(self, committed: bool) -> None:
         """The next COMMIT happens, or does not, and its connection is cut before the answer."""
@@ -91,6 +96,8 @@ class FailingEngine:
 
     def _enter(self, name: str) -> None:
         self.calls.append(name)
+        if self._away is not None and name not in {"rollback", "close"}:
+            raise self._away
         if name in self._instead:
             self._instead.pop(name)()
         for index, (at, error) in enumerate(self._failures):
