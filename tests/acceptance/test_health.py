@@ -50,7 +50,7 @@ def hub(
 def test_a_hub_is_alive_and_ready(hub: Hub) -> None:
     assert hub.ask("/healthz").json == {"alive": True}
     answer = hub.ask("/readyz")
-    assert answer.json == {"ready": True, "writer": "ok", "database": "ok"}
+    assert answer.json == {"ready": True, "writer": "ok", "database": "ok", "clock": "ok"}
     assert (answer.status, answer.headers["Cache-Control"]) == (200, "no-store")
 
 
