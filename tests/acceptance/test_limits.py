@@ -19,6 +19,9 @@ OPTIONS = {
     "WEIR_METRIC_MAX_CHARACTERS": 8,
     "WEIR_TEXT_MAX_CHARACTERS": 4,
     "WEIR_FRAME_MAX_BYTES": 1_000_000,
+    # So that no window has to change for one large frame.
+    "WEIR_BUFFER_BYTES": 10**12,
+    "WEIR_BUFFER_READINGS": 10**12,
 }
 READINGS = 10_000
 
