@@ -82,9 +82,10 @@ def _make_all(
                 )
             except Missing as missing:
                 _say(f"{name}, {engine}: left out: {missing.group}: {missing}")
-            except Exception:
+            except Exception as error:
                 _say(traceback.format_exc())
-                failed.append(f"FAILED: {name}, {engine}, seed {options.seed}")
+                why = f"{type(error).__name__}: {error}".partition("\n")[0]
+                failed.append(f"FAILED: {name}, {engine}, seed {options.seed}: {why}"[:500])
             _say(f"{name}, {engine}: {time.monotonic() - began_s:.0f} s")
 
 

@@ -291,7 +291,7 @@ def environment(database_url: str, options: Mapping[str, object]) -> dict[str, s
 
 
 def manage(
-    database_url: str, *arguments: str, check: bool = True
+    database_url: str, *arguments: str, check: bool = True, within_s: float = 4 * DEADLINE_S
 ) -> subprocess.CompletedProcess[str]:
     """Run a command of `manage.py` to its end."""
     ended = subprocess.run(
@@ -301,7 +301,7 @@ def manage(
         check=False,
         capture_output=True,
         text=True,
-        timeout=4 * DEADLINE_S,
+        timeout=within_s,
     )
     assert not check or ended.returncode == 0, f"{ended.stdout}\n{ended.stderr}"
     return ended

@@ -11,6 +11,9 @@ from typing import Any, Self
 
 from tests.hubs import DEADLINE_S, ROOT, Hub, Store, manage
 
+COUNTED_WITHIN_S = 3600.0
+"""For ten million readings: some minutes on an idle machine."""
+
 ZEROS = {
     "lost": 0,
     "duplicated": 0,
@@ -69,7 +72,8 @@ class Simulators:
 
 def reconciled(store: Store, *ledgers: Path) -> dict[str, Any]:
     """What `manage.py reconcile` finds between these ledgers and the database."""
-    ended = manage(store.url, "reconcile", "--json", *map(str, ledgers), check=False)
+    given = ["--json", *map(str, ledgers)]
+    ended = manage(store.url, "reconcile", *given, check=False, within_s=COUNTED_WITHIN_S)
     assert ended.stdout, ended.stderr
     report: dict[str, Any] = json.loads(ended.stdout)
     assert ended.returncode == (0 if differences(report) == ZEROS else 1)
