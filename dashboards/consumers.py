@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qs
 
 import orjson
@@ -31,6 +31,7 @@ NOT_LOGGED_IN = 4401
 FOREIGN_ORIGIN = 4403
 UNAVAILABLE = 4503
 TOO_SLOW = 4508
+LAST_WORD_S = 2.0  # for who is shown out to take it
 
 
 async def say_and_close(send: Send, code: int, name: str, message: str) -> None:
@@ -77,6 +78,7 @@ class LiveConsumer:
         if not user.is_authenticated:
             await self._say_logged_out()
             return
+        self._task = cast(asyncio.Task[None], asyncio.current_task())
         self.login = Login.of(scope["session"], user)
         self._logins.enter(self)
         try:
@@ -102,7 +104,14 @@ class LiveConsumer:
             return  # its last word is said, or on its way
         self._logged_out = True
         self._sending.cancel()
-        self._sending = asyncio.create_task(self._say_logged_out(), name="dashboard-send")
+        self._sending = asyncio.create_task(self._say_why(), name="dashboard-send")
+
+    async def _say_why(self) -> None:
+        """To a browser that is shown out; one that does not read is not waited for."""
+        try:
+            await asyncio.wait_for(self._say_logged_out(), LAST_WORD_S)
+        except TimeoutError:
+            self._task.cancel()
 
     async def _say_logged_out(self) -> None:
         message = "Log in, then connect again."

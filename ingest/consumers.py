@@ -11,7 +11,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, cast
 
 from channels.consumer import AsyncConsumer
 
@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 SUBPROTOCOL: Final = "weir.v1"
 BEARER_SUBPROTOCOL: Final = "bearer."  # of browsers, which cannot set a header
 TOO_MANY_FAILURES: Final = "too many wrong tokens: wait before you show another"
+LAST_WORD_S: Final = 2.0  # for who is shown out to take it
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -57,6 +58,7 @@ class DeviceConsumer(AsyncConsumer):
         self._send = send
         self._address = address_of(scope)
         self._loop = asyncio.get_running_loop()
+        self._task = cast(asyncio.Task[None], asyncio.current_task())
         try:
             await receive()  # websocket.connect
             if await self._accept(scope):
@@ -317,9 +319,14 @@ class DeviceConsumer(AsyncConsumer):
         self._wake()
 
     def show_out(self, refusal: TokenRefused) -> None:
-        """See `Guest`."""
+        """See `Guest`. One that does not hear why, because it does not read, is not waited for."""
         self.session.fail(refusal.closes, refusal.code, refusal.message)
         self._wake()
+        self._loop.call_later(LAST_WORD_S, self._end_unheard)
+
+    def _end_unheard(self) -> None:
+        if not self._closed:
+            self._task.cancel()
 
     def _wake(self) -> None:
         if self._held is not None and self.session.close is not None:

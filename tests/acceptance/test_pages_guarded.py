@@ -118,7 +118,7 @@ def test_another_password_logs_every_browser_out(hub: Hub, browser: Browser) -> 
         assert other.ask(hub, "/").status == 302
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "http://localhost.evil.example"])
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://localhost.evil.example"])
 async def test_a_page_of_another_site_is_not_told_what_is_live(
     hub: Hub, browser: Browser, origin: str
 ) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
 import pytest
 
+from faults.raw import RawSocket, bearer, said
 from tests.acceptance.browsing import Browser, add_operator
 from tests.acceptance.devices import Device, device, frame
 from tests.hubs import Hub, Store, wait_until
@@ -104,6 +105,35 @@ async def test_a_connection_that_is_held_is_closed_too(hubs: Hubs) -> None:
                 assert (error["code"], closed) == ("token_revoked", 4403)
     async with device(hub.url, store.add_device("next")) as later:
         assert (await later.ask({"x": 1}))["stored"] == 1
+
+
+def deafen(raw: RawSocket, hub: Hub, said: bytes) -> None:
+    """Say something over and over and read no answer, until the hub can say no more."""
+    rest = b""
+    raw.socket.settimeout(0.1)
+
+    def is_stuck() -> bool:
+        nonlocal rest
+        rest = rest or said
+        with suppress(TimeoutError):
+            rest = rest[raw.socket.send(rest) :]
+        return hub.figures()['weir_sockets_paused{full="output"}'] == 1
+
+    wait_until(is_stuck, "the hub has more to say than its peer takes")
+
+
+def test_a_device_that_does_not_read_is_shown_out_too(hubs: Hubs) -> None:
+    hub, store = hubs[1], hubs[1].store
+    refused = said({f"{n} {'x' * 100}": 1 for n in range(60)}) * 50
+    connected = hub.figures()["weir_devices_connected"]
+    headers = bearer(store.add_device("deaf"))
+    with RawSocket.open(hub.port, headers=headers, receive_buffer_bytes=4_096) as deaf:
+        deafen(deaf, hub, refused)
+        assert hub.figures()["weir_devices_connected"] == connected + 1
+        disable(store, "deaf")
+        wait_until(lambda: hub.figures()["weir_devices_connected"] == connected, "it is shown out")
+        wait_until(lambda: hub.figures()['weir_sockets_paused{full="output"}'] == 0, "it is closed")
+    assert hub.figures()['weir_connections_cut_total{why="took_nothing"}'] == 0
 
 
 def log_out(hub: Hub, browser: Browser) -> None:

@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from websockets.asyncio.client import connect
 
 from tests.acceptance.conftest import ENGINES
-from tests.acceptance.devices import device, frame
+from tests.acceptance.devices import Device, device, frame
 from tests.hubs import Hub, Store
 
 OPTIONS = {"WEIR_REVOCATION_INTERVAL_S": 0.2}
@@ -174,3 +175,13 @@ async def test_a_token_in_the_address_is_no_token(hub: Hub, token: str) -> None:
     answer = hub.ask(f"/ingest/{asked}", '{"x":1}')
     assert (answer.status, answer.json["code"]) == (401, "token_missing")
     assert token[16:] not in hub.log
+
+
+@pytest.mark.parametrize("origin", ["file://", "null", "https://elsewhere.example"])
+async def test_a_device_may_say_that_it_comes_from_anywhere(
+    hub: Hub, token: str, origin: str
+) -> None:
+    """Arduino's library says `file://`, a page on somebody's disk says `null`."""
+    headers = {"Authorization": f"Bearer {token}", "Origin": origin}
+    async with connect(hub.url, additional_headers=headers, proxy=None) as connection:
+        assert (await Device(connection).ask({"x": 1}))["type"] == "ack"
