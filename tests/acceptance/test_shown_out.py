@@ -18,6 +18,7 @@ from tests.hubs import Hub, Store, wait_until
 from tests.servers import Redis
 
 Hubs = tuple[Hub, Hub]
+IN_FLIGHT = 4
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,7 @@ def hubs(
 ) -> Iterator[Hubs]:
     store, folder = new_store("postgresql"), tmp_path_factory.mktemp("hubs")
     add_operator(store)
-    options = {"WEIR_BUFFER_READINGS": 5, "WEIR_FLUSH_READINGS": 1}
+    options = {"WEIR_IN_FLIGHT": IN_FLIGHT}
     with (
         Redis(redis_program) as redis,
         Hub(store, folder, redis_url=redis.url, options=options) as one,
@@ -96,8 +97,8 @@ async def test_a_connection_that_is_held_is_closed_too(hubs: Hubs) -> None:
             await plain.say(*({"x": n} for n in range(50)))
             await asyncio.to_thread(
                 wait_until,
-                lambda: hub.figures()["weir_readings_buffered"] >= 5,
-                "the buffer is full and the socket is held",
+                lambda: hub.figures()["weir_frames_in_flight"] == IN_FLIGHT,
+                "the window is full and the socket is held",
             )
             revoke(store, "held")
             for each in (plain, reliable):
