@@ -199,12 +199,13 @@ class Device:
         self.acked = self.sent = self._lost = 0
 
     def _set_aside(self, seq: object) -> bool:
-        """Put an empty frame in the place of the one the hub could not parse."""
+        """Put an empty frame in the place of the one the hub could not parse, if it is held."""
         frame = self.spool.set_aside(seq)
-        if frame is None:
-            return False
-        self._notes.append(SetAside(self.stream, frame))
-        return True
+        if frame is not None:
+            self._notes.append(SetAside(self.stream, frame))
+            return True
+        # A full spool may have dropped it meanwhile.
+        return isinstance(seq, int) and seq < self.spool.first
 
     # Messages
 

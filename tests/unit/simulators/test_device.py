@@ -364,6 +364,17 @@ def test_a_frame_the_hub_cannot_parse_is_replaced_by_an_empty_one() -> None:
     assert [frame.seq for frame in frames] == [2, 3]
 
 
+def test_a_frame_the_hub_cannot_parse_may_have_been_dropped_meanwhile() -> None:
+    bench = online(spool_frames=2)
+    bench.device.add(b"nonsense", 3, bench.now_s)
+    bench.sent()
+    bench.make(2)
+    bench.hear(type="error", code="bad_message", message="not JSON", seq=1)
+    bench.device.disconnected(4400)
+    assert not bench.device.stopped
+    assert bench.connect()["held"] == {"first": 2, "last": 3}
+
+
 def test_4400_without_a_number_comes_back_only_while_a_nack_is_outstanding() -> None:
     bench = online()
     bench.make()
