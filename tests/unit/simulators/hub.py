@@ -21,6 +21,21 @@ from websockets.typing import Subprotocol
 
 from tests.schema import is_what_a_hub_says
 
+LIMITS = {
+    "frame_bytes": 1_000,
+    "frame_readings": 10,
+    "in_flight": 4,
+    "frames_per_s": 0,
+    "readings_per_s": 0,
+    "bytes_per_s": 0,
+    "metrics": 2_000,
+    "metric_characters": 128,
+    "text_characters": 1_024,
+    "future_s": 600,
+    "ping_s": 20,
+}
+"""What a welcome announces."""
+
 Fault = Callable[["Connection", int], bool]
 """Called with each frame's number before it is taken; true if the fault struck (the frame is not
 taken then)."""
@@ -133,12 +148,11 @@ class Hub:
             session="s",
             time=0,
             resume={"stream": hello["stream"], **vars(stream)},
-            limits={
+            limits=LIMITS
+            | {
                 "in_flight": self.in_flight,
                 "frame_bytes": self.frame_bytes,
                 "frame_readings": self.frame_readings,
-                "future_s": 600,
-                "ping_s": 20,
             },
         )
 

@@ -11,9 +11,9 @@ import pytest
 from simulators.device import Device
 from simulators.notes import Dropped, Frame, Outcome, Renamed, Resumed, SetAside, Settled
 from tests.schema import is_what_a_hub_says
+from tests.unit.simulators.hub import LIMITS
 
 CLEAN_OUTCOME = {"stored": 0, "duplicate": 0, "rejected": 0}
-LIMITS = {"frame_bytes": 1000, "frame_readings": 10, "future_s": 600, "ping_s": 20}
 
 
 class Bench:
