@@ -98,7 +98,8 @@ class DeviceConsumer(AsyncConsumer):
 
     async def _wait_for_token(self) -> None:
         """Read until a token was shown, or the connection is to end for want of one."""
-        if not self.line.enter_waiting():
+        if not self.line.places.enter_waiting():
+            metrics.BOUNDS_MET.labels("sockets_waiting").inc()
             self._unavailable("too many connections wait to show a token")
             await self._drain()
             return
@@ -113,7 +114,7 @@ class DeviceConsumer(AsyncConsumer):
                     return
                 await self._take_or_end(message)
         finally:
-            self.line.leave_waiting()
+            self.line.places.leave_waiting()
 
     async def _take_or_end(self, message: dict[str, Any]) -> None:
         if message["type"] == "websocket.disconnect":
@@ -169,8 +170,9 @@ class DeviceConsumer(AsyncConsumer):
         """Whether the device may have this plain connection beside its others."""
         assert self.bearer is not None
         if not self._plain:
-            self._plain = self.line.enter_plain(self.bearer.device_id)
+            self._plain = self.line.places.enter_plain(self.bearer.device_id)
             if not self._plain:
+                metrics.BOUNDS_MET.labels("plain_connections").inc()
                 self.session.fail(
                     4429, "too_many_connections", "too many plain connections of this device"
                 )
@@ -245,7 +247,7 @@ class DeviceConsumer(AsyncConsumer):
             self._streamed = answer
             if answer.forgotten:
                 metrics.BOUNDS_MET.labels("streams").inc(answer.forgotten)
-            self.line.enter_stream(bearer.device_id, hello.stream, self)
+            self.line.places.enter_stream(bearer.device_id, hello.stream, self)
             return True
         if isinstance(answer, StreamReused):
             self.session.fail(
@@ -309,7 +311,7 @@ class DeviceConsumer(AsyncConsumer):
         await self._ended.wait()
 
     def replace(self) -> None:
-        """See `Connection`."""
+        """See `Replaceable`."""
         self.session.replaced()
         self._wake()
 
@@ -372,9 +374,9 @@ class DeviceConsumer(AsyncConsumer):
             return
         self.line.leave(self)
         if self._plain:
-            self.line.leave_plain(self.bearer.device_id)
+            self.line.places.leave_plain(self.bearer.device_id)
         if self._streamed is not None:
-            self.line.leave_stream(self.bearer.device_id, self._streamed.name, self)
+            self.line.places.leave_stream(self.bearer.device_id, self._streamed.name, self)
 
 
 def address_of(scope: dict[str, Any]) -> str:

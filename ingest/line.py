@@ -21,6 +21,7 @@ from ingest.admission import Admission
 from ingest.buffer import Submission
 from ingest.flow import Budget, cost_bytes, retry_after_ms
 from ingest.gate import Gate, Guest, Unavailable
+from ingest.places import Places, Replaceable
 from ingest.rates import Buckets, Rates
 from ingest.relay import Relay
 from ingest.session import Limits, Refused, Settlement, Taken
@@ -50,11 +51,8 @@ class Sender(Protocol):
         """One of its frames met a bug of ours."""
 
 
-class Connection(Sender, Guest, Windowed, Protocol):
+class Connection(Sender, Guest, Windowed, Replaceable, Protocol):
     """What the line needs of a device's connection."""
-
-    def replace(self) -> None:
-        """A newer connection has taken its stream over."""
 
     async def bye(self, retry_after_ms: int) -> None:
         """The hub ends: say so, and close."""
@@ -76,9 +74,8 @@ class Line:
         relay: Relay,
         budget: Budget | None = None,
         rate_burst_s: float = 60.0,
-        plain_connections: int = 4,
+        places: Places | None = None,
         hello_timeout_s: float = 5.0,
-        sockets_waiting: int = 1_000,
     ) -> None:
         self.limits = limits
         self.hello_timeout_s = hello_timeout_s
@@ -86,6 +83,7 @@ class Line:
         self.relay = relay
         self.tally = metrics.Tally()
         self.budget = budget or Budget()
+        self.places = places or Places()
         self.windows = Windows(self.budget, limits.in_flight, random.random)
         self.admission = Admission()
         self.buckets = Buckets(
@@ -95,11 +93,6 @@ class Line:
         )
         self.writer = Writer(open_engine, options, self._cross_over, now_us)
         self.stopping = False  # what comes now is not taken: its sender has it still
-        self._plain_connections = plain_connections
-        self._plain: dict[int, int] = {}
-        self._waiting_most = sockets_waiting
-        self._waiting = 0
-        self._streams: dict[tuple[int, str], Connection] = {}
         self._inside: set[Connection] = set()
         self._looked = asyncio.Event()
         self._clock_doubted = False
@@ -137,6 +130,10 @@ class Line:
                     lambda: self.writer.buffer.readings,
                 ),
                 "weir_tasks": ("Tasks on the event loop", self._tasks),
+                "weir_sockets_waiting": (
+                    "WebSockets of devices that have shown no token yet",
+                    lambda: self.places.waiting,
+                ),
                 "weir_devices_connected": ("Device connections let in", lambda: self.connected),
                 "weir_database_in_trouble": (
                     "1 while the database cannot be written",
@@ -321,43 +318,6 @@ class Line:
         self.gate.leave(connection)
         self._inside.discard(connection)
         self.windows.leave(connection)
-
-    def enter_stream(self, device_id: int, name: str, connection: Connection) -> None:
-        """The newest connection of a stream replaces the one before it."""
-        before = self._streams.get((device_id, name))
-        self._streams[device_id, name] = connection
-        if before is not None and before is not connection:
-            before.replace()
-
-    def leave_stream(self, device_id: int, name: str, connection: Connection) -> None:
-        if self._streams.get((device_id, name)) is connection:
-            del self._streams[device_id, name]
-
-    def enter_waiting(self) -> bool:
-        """Whether there is a place for one more socket that has yet to show a token."""
-        if self._waiting >= self._waiting_most:
-            metrics.BOUNDS_MET.labels("sockets_waiting").inc()
-            return False
-        self._waiting += 1
-        metrics.SOCKETS_WAITING.inc()
-        return True
-
-    def leave_waiting(self) -> None:
-        self._waiting -= 1
-        metrics.SOCKETS_WAITING.dec()
-
-    def enter_plain(self, device_id: int) -> bool:
-        """Whether one more plain connection of the device is let in."""
-        if self._plain.get(device_id, 0) >= self._plain_connections:
-            metrics.BOUNDS_MET.labels("plain_connections").inc()
-            return False
-        self._plain[device_id] = self._plain.get(device_id, 0) + 1
-        return True
-
-    def leave_plain(self, device_id: int) -> None:
-        self._plain[device_id] -= 1
-        if not self._plain[device_id]:
-            del self._plain[device_id]
 
     @property
     def connected(self) -> int:

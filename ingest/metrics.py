@@ -55,7 +55,6 @@ for _bound in BOUNDS:
     BOUNDS_MET.labels(_bound)
 
 SOCKETS: Final = Gauge("weir_sockets", "WebSockets held, devices' and dashboards'")
-SOCKETS_WAITING: Final = Gauge("weir_sockets_waiting", "Of them, those that showed no token yet")
 
 TAKEN: Final = FRAMES.labels("taken")
 NACKED: Final = FRAMES.labels("nacked")

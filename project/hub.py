@@ -21,6 +21,7 @@ from dashboards.metrics import BoardCollector
 from ingest.flow import Budget
 from ingest.gate import Gate
 from ingest.line import Line
+from ingest.places import Places
 from ingest.relay import Relay
 from ingest.session import Limits
 from ingest.storage import Engine
@@ -70,9 +71,8 @@ class Hub:
             self.relay,
             budget=Budget(options.buffer_bytes, options.buffer_readings),
             rate_burst_s=options.rate_burst_s,
-            plain_connections=options.plain_connections,
+            places=Places(options.plain_connections, options.sockets_waiting),
             hello_timeout_s=options.hello_timeout_s,
-            sockets_waiting=options.sockets_waiting,
         )
         self.board = Board(
             layer,
