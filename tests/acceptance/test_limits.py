@@ -163,3 +163,43 @@ async def test_a_device_may_name_so_many_metrics_and_so_long(hub: Hub, greedy: s
     figures = hub.figures()
     for code in ("bad_metric", "text_too_long", "series_limit"):
         assert figures[f'weir_refused_readings_total{{code="{code}"}}'] >= 1
+
+
+async def test_each_bound_of_a_connection_is_counted_when_it_is_met(
+    sqlite_store: Store, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    options = {
+        "WEIR_FRAME_MAX_BYTES": 1_024,
+        "WEIR_FRAME_MAX_READINGS": 5,
+        "WEIR_IN_FLIGHT": 1,
+        "WEIR_STREAMS": 1,
+        "WEIR_PLAIN_CONNECTIONS": 1,
+        "WEIR_REFUSED_KEPT": 1,
+        "WEIR_FLUSH_INTERVAL_S": 1,  # so that a second frame finds the first one in flight
+    }
+    token = sqlite_store.add_device("clumsy")
+    with Hub(sqlite_store, tmp_path_factory.mktemp("hub"), options=options) as hub:
+        async with device(hub.url, token) as first, device(hub.url, token) as second:
+            await first.hello("first")
+            await second.hello("second")
+            assert met(hub, "streams") == 1
+            await second.say({"seq": 1, "readings": []}, {"seq": 2, "readings": []})
+            assert (await second.hear())["code"] == "busy"
+            assert (await second.hear())["seq"] == 1
+            assert met(hub, "in_flight") == 1
+            many = {"seq": 2, "readings": [sample(n) for n in range(6)]}
+            assert (await second.ask(many))["errors"][0]["code"] == "bad_frame"
+            assert met(hub, "frame_readings") == 1
+            bad = {"seq": 3, "readings": [sample(n, t=[]) for n in range(3)]}
+            assert (await second.ask(bad))["rejected"] == 3
+            assert met(hub, "refused_kept") == 3  # of four, the one of before among them
+            await second.say({"seq": 4, "note": "x" * 1_024})
+            assert (await second.hear_last_word())[1] == 4413
+            assert met(hub, "frame_bytes") == 1
+        async with device(hub.url, token) as one, device(hub.url, token) as more:
+            assert (await one.ask({"level": 1.0}))["seq"] == 1
+            await more.say({"level": 2.0})
+            assert (await more.hear_last_word())[0]["code"] == "too_many_connections"
+            assert met(hub, "plain_connections") == 1
+        assert (await asyncio.to_thread(post, hub, token, "x" * 2_000)).status == 413
+        assert met(hub, "frame_bytes") == 2

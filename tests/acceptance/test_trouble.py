@@ -223,6 +223,7 @@ def test_while_the_database_is_held_a_frame_waits_and_the_next_is_told_to_come_a
         refused = post(hub, token, '{"second":1}')
         assert (refused.status, refused.json["code"]) == (429, "busy")
         assert int(refused.headers["Retry-After"]) >= 1
+        assert hub.figures()['weir_bounds_met_total{bound="buffer"}'] == 1
         late = waiting.result()
         assert (late.status, late.json["code"]) == (503, "unavailable")
         assert int(late.headers["Retry-After"]) >= 1
