@@ -48,6 +48,8 @@ class Viewer:
             {"Cookie": cookie, "Origin": f"http://127.0.0.1:{hub.port}"},
             0 if bytes_per_s is None else SLOW_BUFFER_BYTES,
         )
+        if bytes_per_s != 0:
+            self._take_all()  # what came with the handshake's answer
 
     @property
     def closed(self) -> bool:
@@ -79,10 +81,13 @@ class Viewer:
             self.raw.read(0.001, most_bytes)
         except TimeoutError:
             return
-        for frame in self.raw.taken():
-            self._take(frame)
+        self._take_all()
         if self.raw.closed and self.code is None:
             self.code = 1006
+
+    def _take_all(self) -> None:
+        for frame in self.raw.taken():
+            self._take(frame)
 
     def _take(self, frame: Frame) -> None:
         if frame.opcode == PING:

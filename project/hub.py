@@ -66,6 +66,7 @@ class Hub:
                 metric_characters=options.metric_max_characters,
                 text_characters=options.text_max_characters,
                 future_s=options.future_s,
+                ping_s=options.ping_s,
             ),
             Gate(options.revocation_interval_s, options.failed_tokens_per_min),
             self.relay,

@@ -22,7 +22,6 @@ from ingest.reading import METRIC_MAX_CHARACTERS, TEXT_MAX_CHARACTERS
 BASE_DIR = Path(__file__).resolve().parent.parent
 # Beyond it Daphne closes with 1009 and no word; up to it the hub answers by name.
 FRAME_MOST_BYTES = 4 * 1024 * 1024
-PING_INTERVAL_S = 20  # so long a WebSocket may be silent before it is asked whether it is there
 SECRET_SHORTEST_CHARACTERS = 50  # what Django warns below
 METRICS_TOKEN_SHORTEST_CHARACTERS = 20  # nobody counts wrong ones
 _SECRET_FEWEST_KINDS = 8  # of characters: a drawn one, even in hexadecimal, has more
@@ -93,6 +92,9 @@ class Options(BaseSettings):
     # The server
     http_connections: int = Field(default=2_000, ge=10)
     stop_timeout_s: float = Field(default=10.0, ge=1)
+    ping_s: int = Field(default=20, ge=1)
+    pong_timeout_s: float = Field(default=30.0, ge=1)
+    stall_timeout_s: float = Field(default=60.0, ge=1)
 
     # Relay and dashboards
     relay_interval_s: float = Field(default=1.0, ge=0.1, le=60)

@@ -72,7 +72,7 @@ class Scene:
     """A fleet that runs again and again, and good dashboards that look at it all the time."""
 
     def __init__(self, place: Place, hub: Hub, viewers: Viewers, good: list[Viewer]) -> None:
-        self.devices = place.scale(20, 300)
+        self.devices = place.scale(20, 100)
         self.good = good
         self._place, self._hub, self._viewers = place, hub, viewers
         self._seconds = place.scale(4, 25)

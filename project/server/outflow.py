@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
-
-STALLED_S: Final = 60.0
-"""A peer that takes not one byte for so long is cut: it holds what others could use."""
+from typing import Any
 
 
 def unsent_bytes(transport: Any) -> int:
@@ -22,9 +19,9 @@ class Outflow:
         self._least_bytes = unsent_bytes(transport)
         self._since_s = now_s
 
-    def is_stalled(self, now_s: float) -> bool:
-        """`now_s` is of a clock that never jumps."""
+    def is_stalled(self, now_s: float, within_s: float) -> bool:
+        """Whether the peer took not one byte for `within_s`. `now_s` never jumps."""
         unsent = unsent_bytes(self._transport)
         if unsent < self._least_bytes:
             self._least_bytes, self._since_s = unsent, now_s
-        return now_s - self._since_s >= STALLED_S
+        return now_s - self._since_s >= within_s

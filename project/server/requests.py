@@ -101,7 +101,9 @@ class HubChannel(HTTPChannel):
     def check_timeouts(self, now_s: float) -> None:
         if self._ends_s is not None and now_s >= self._ends_s:
             self.cut(self._why_ends)
-        elif self._outflow is not None and self._outflow.is_stalled(now_s):
+        elif self._outflow is not None and self._outflow.is_stalled(
+            now_s, self.factory.server.stall_timeout_s
+        ):
             self.cut("took_nothing")
 
     def cut(self, why: str) -> None:

@@ -18,7 +18,7 @@ from twisted.internet.endpoints import serverFromString
 from twisted.logger import LogLevel, globalLogBeginner
 
 from project.asgi import application, hub
-from project.options import FRAME_MOST_BYTES, PING_INTERVAL_S, Options
+from project.options import FRAME_MOST_BYTES, Options
 from project.server.requests import HubHTTPFactory, HubRequest
 from project.server.sockets import HubSocket, HubSocketFactory
 
@@ -33,7 +33,6 @@ reactor.seconds = time.monotonic
 HANDSHAKE_TIMEOUT_S: Final = 20
 # Autobahn's one second loses the last words to a device behind a slow link.
 CLOSE_TIMEOUT_S: Final = 10
-PING_TIMEOUT_S: Final = 30
 BACKLOG: Final = 1_024  # connections that the system keeps until the hub has time for them
 LOOK_AROUND_S: Final = 2.0
 # Of the time to stop: the hub commits, acks and takes leave; then its words leave this machine.
@@ -56,13 +55,14 @@ class HubServer(Server):
         stop_hub: Callable[[float], Awaitable[bool]],
         options: Options,
     ) -> None:
-        super().__init__(application, [endpoint], ping_interval=PING_INTERVAL_S, server_name="weir")
+        super().__init__(application, [endpoint], ping_interval=options.ping_s, server_name="weir")
         self.failed = False
+        self.stall_timeout_s = options.stall_timeout_s
         self.connections: dict[Any, dict[str, Any]] = {}
         self.http_factory = HubHTTPFactory(self, options.http_connections)
         self.ws_factory = HubSocketFactory(self, server=self.server_name)
         self.ws_factory.setProtocolOptions(
-            autoPingTimeout=PING_TIMEOUT_S,
+            autoPingTimeout=options.pong_timeout_s,
             allowNullOrigin=True,
             openHandshakeTimeout=HANDSHAKE_TIMEOUT_S,
             closeHandshakeTimeout=CLOSE_TIMEOUT_S,

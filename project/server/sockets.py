@@ -260,7 +260,7 @@ class HubSocket(WebSocketProtocol):
         if self.state == self.STATE_CONNECTING:
             return  # Autobahn has a timer on its handshake
         if self._outflow is not None:
-            if self._outflow.is_stalled(now_s):
+            if self._outflow.is_stalled(now_s, self.server.stall_timeout_s):
                 self._cut("took_nothing")
         elif self._full:
             if self._is_gone():

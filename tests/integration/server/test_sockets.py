@@ -13,7 +13,7 @@ from prometheus_client import REGISTRY
 from project.options import FRAME_MOST_BYTES
 from project.server.frames import BINARY, TEXT, framed
 from project.server.inbox import HIGH_BYTES, HIGH_MESSAGES
-from project.server.outflow import STALLED_S, unsent_bytes
+from project.server.outflow import unsent_bytes
 from tests.integration.server.peer import HANDSHAKE, MASK, Application, Peer, masked
 
 READ_BYTES = 65_536  # what Twisted reads at once
@@ -229,7 +229,7 @@ async def test_a_peer_that_takes_nothing_is_cut_in_the_end(app: App, peer: Peer)
     assert not waiting.done()
     assert not peer.transport.disconnected
     cut = figure("weir_connections_cut_total", why="took_nothing")
-    peer.protocol._outflow._since_s -= STALLED_S
+    peer.protocol._outflow._since_s -= peer.protocol.server.stall_timeout_s
     peer.protocol.check_timeouts()
     await peer.turn(hears=False)
     assert figure("weir_connections_cut_total", why="took_nothing") == cut + 1
