@@ -263,3 +263,30 @@ async def test_a_login_that_ends_closes_its_sockets_and_a_database_away_closes_n
 
 def raise_operational_error(*arguments: object) -> None:
     raise OperationalError("the database is away")
+
+
+async def test_a_browser_that_does_not_read_is_not_waited_for_when_its_login_ends(
+    board: Board, logins: Logins, session_cookie: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "LAST_WORD_S", 0.01)
+    said = asyncio.Event()
+
+    async def receive() -> dict[str, Any]:
+        if said.is_set() or board.dashboards:
+            await asyncio.Event().wait()
+        return {"type": "websocket.connect"}
+
+    async def send(message: dict[str, Any]) -> None:
+        if message["type"] == "websocket.send":
+            said.set()
+            await asyncio.Event().wait()  # as a server does whose peer takes nothing
+
+    cookie = (b"cookie", f"sessionid={session_cookie}".encode())
+    scope = {"type": "websocket", "path": "/ws/live/", "headers": [ORIGIN, cookie]}
+    running = asyncio.ensure_future(live_application(board, logins)(scope, receive, send))
+    await said.wait()
+    await sync_to_async(User.objects.update)(is_active=False)
+    await logins.look()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(running, 10)
+    assert board.dashboards == 0
