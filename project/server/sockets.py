@@ -141,7 +141,7 @@ class HubSocket(WebSocketProtocol):
             return
         while not self._full and self.state != self.STATE_CLOSED:
             self._take_texts()
-            if self._full or not self.data or not self.processData():
+            if self._full or not self.processData():  # an empty frame has an end, too
                 return
 
     def _take_texts(self) -> None:

@@ -98,6 +98,32 @@ async def test_a_message_in_pieces_is_put_together(app: App, peer: Peer) -> None
     assert peer.heard == framed(0x8A, b"ping")
 
 
+@pytest.mark.parametrize(
+    ("sent", "heard"),
+    [
+        ([framed(TEXT, b"")], {"type": "websocket.receive", "text": ""}),
+        ([framed(BINARY, b"")], {"type": "websocket.receive", "bytes": b""}),
+        (
+            [framed(0x01, b"whole"), framed(0x80, b"")],
+            {"type": "websocket.receive", "text": "whole"},
+        ),
+    ],
+)
+async def test_an_empty_frame_is_heard_without_more(
+    app: App, peer: Peer, sent: list[bytes], heard: dict[str, Any]
+) -> None:
+    for frame in sent:
+        peer.say(masked(frame))
+    await peer.turn()
+    assert await app.hear(peer) == heard
+
+
+async def test_an_empty_ping_is_answered_without_more(app: App, peer: Peer) -> None:
+    peer.say(masked(framed(0x89, b"")))
+    await peer.turn()
+    assert peer.heard == framed(0x8A, b"")
+
+
 async def test_what_is_sent_arrives_as_it_is(app: App, peer: Peer) -> None:
     for length in (0, 125, 126, 65_535, 65_536):
         await app.say("x" * length)
