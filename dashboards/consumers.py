@@ -38,7 +38,7 @@ async def say_and_close(send: Send, code: int, name: str, message: str) -> None:
     """Say why on an accepted socket, then close it: a browser cannot see a refused handshake."""
     text = orjson.dumps({"type": "error", "code": name, "message": message}).decode()
     await send({"type": "websocket.send", "text": text})
-    await send({"type": "websocket.close", "code": code})
+    await send({"type": "websocket.close", "code": code, "reason": name})
 
 
 class LiveConsumer:
@@ -127,7 +127,7 @@ class LiveConsumer:
             return  # it is gone, which `receive` hears of as well
         except Exception:
             logger.exception("a dashboard's updates ended")
-            await self._send({"type": "websocket.close", "code": 4500})
+            await self._send({"type": "websocket.close", "code": 4500, "reason": "bug"})
             return
         message = f"Nothing was seen for {self._seen_timeout_s:g} s."
         await say_and_close(self._send, TOO_SLOW, "too_slow", message)

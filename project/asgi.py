@@ -18,10 +18,12 @@ from django.urls import path, re_path  # noqa: E402
 from dashboards.routing import live_application, pages_with_board  # noqa: E402
 from ingest.consumers import DeviceConsumer  # noqa: E402
 from ingest.endpoint import FrameEndpoint  # noqa: E402
+from project.database import take_database  # noqa: E402
 from project.details import Details  # noqa: E402
 from project.guesses import Guesses  # noqa: E402
 from project.health import Probe, database_answers, healthz, readyz  # noqa: E402
 from project.hub import Hub, starting  # noqa: E402
+from project.lifespan import living  # noqa: E402
 from project.masking import without_tokens_in_addresses  # noqa: E402
 from project.proxies import behind  # noqa: E402
 from project.sockets import bounded  # noqa: E402
@@ -71,6 +73,7 @@ routes = ProtocolTypeRouter(
 )
 
 places = bounded(routes, settings.OPTIONS.sockets, hub.line.retry_after_ms)
-application = behind(
+guarded = behind(
     without_tokens_in_addresses(starting(places, hub)), settings.OPTIONS.trusted_proxies
 )
+application = living(guarded, hub, settings.OPTIONS.stop_timeout_s, take_database)

@@ -15,7 +15,7 @@ from typing import TextIO
 
 from django.apps import apps
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
 
@@ -31,6 +31,30 @@ SQLITE_TABLES = {"ingest_recent", "ingest_sealed"}
 
 class DatabaseClaimed(Exception):
     """The SQLite file is not to be had alone; the message is one sentence for the operator."""
+
+
+class DatabaseUnusable(Exception):
+    """No hub may start on this database; the sentence says why."""
+
+
+def take_database() -> TextIO | None:
+    """Claim the database for a hub that starts, and look it over: see `claim_database`.
+
+    Raises DatabaseUnusable. Its connection is closed again.
+    """
+    try:
+        claim = claim_database()
+        problems = start_problems(connection) or schema_problems(connection)
+    except DatabaseClaimed as error:
+        raise DatabaseUnusable(str(error)) from error
+    except DatabaseError as error:
+        reason = " ".join(str(error).split())  # drivers write several lines
+        raise DatabaseUnusable(f"The database cannot be used: {reason}") from error
+    finally:
+        connection.close()
+    if problems:
+        raise DatabaseUnusable(" ".join(problems))
+    return claim
 
 
 def start_problems(connection: BaseDatabaseWrapper) -> list[str]:

@@ -37,6 +37,9 @@ SWITCH_INTERVAL_S: Final = 0.0005
 # default of 700 it looked a few thousand times a second.
 GC_THRESHOLDS: Final = (50_000, 20, 50)
 
+# Of the time to stop, what the flush leaves: for the writer to give up, and for goodbyes.
+GOODBYE_S: Final = 2.5
+
 
 class Hub:
     """One hub process: the line, and its dashboards' board. Started once, on the event loop."""
@@ -97,7 +100,7 @@ class Hub:
         if self._started is None:
             return True
         await self._started
-        flushed = await self.line.stop(within_s / 2)  # twice it waits for the writer
+        flushed = await self.line.stop(max(within_s - GOODBYE_S, within_s / 2))
         await self.logins.stop()
         await self.board.stop()
         REGISTRY.unregister(self._board_collector)

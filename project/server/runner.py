@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
@@ -183,7 +184,12 @@ class HubServer(Server):
         logger.info("stopping: what is taken is committed and acked first")
         if self._port is not None:
             self._port.stopListening()
-        if not await self._stop_hub(self._stop_timeout_s * HUB_SHARE):
+        flushed = False
+        with suppress(TimeoutError):
+            within_s = self._stop_timeout_s * HUB_SHARE
+            async with asyncio.timeout(within_s + CLOSE_REPLY_S):
+                flushed = await self._stop_hub(within_s)
+        if not flushed:
             logger.error("stopped with readings that could not be committed; they were not acked")
         for protocol in list(self.connections):
             protocol.say_goodbye()

@@ -6,10 +6,9 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError, connection
 
 from project.checks import exposure_problems
-from project.database import DatabaseClaimed, claim_database, schema_problems, start_problems
+from project.database import DatabaseUnusable, take_database
 from project.options import unknown_variables
 from project.server.runner import serve
 
@@ -26,18 +25,11 @@ class Command(BaseCommand):
         if exposed := exposure_problems(host):
             raise CommandError(" ".join(exposed))
         try:
-            claim = claim_database()
-            problems = start_problems(connection) or schema_problems(connection)
-        except DatabaseClaimed as error:
+            claim = take_database()
+        except DatabaseUnusable as error:
             raise CommandError(str(error)) from error
-        except DatabaseError as error:
-            reason = " ".join(str(error).split())  # drivers write several lines
-            raise CommandError(f"The database cannot be used: {reason}") from error
-        if problems:
-            raise CommandError(" ".join(problems))
         for name in unknown_variables():
             self.stderr.write(f"{name} is set, but it is no setting of Weir.")
-        connection.close()
         served = serve(host, port, settings.OPTIONS)
         if claim is not None:
             claim.close()
