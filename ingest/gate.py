@@ -21,7 +21,9 @@ from django.db import DatabaseError, close_old_connections, connection, connecti
 from devices import tokens
 from devices.tokens import Bearer, TokenRefused
 from ingest import metrics
+from ingest.clock import Clock
 from ingest.failures import FailedTokens, Verdict
+from ingest.fields import to_us
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +84,7 @@ class Gate:
         self._stopped = False
         self._guests: dict[int, set[Guest]] = {}
         # While this machine's clock is known to be wrong, no token is refused for the time.
-        self.doubts_time = False
+        self.clock = Clock()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -114,10 +116,11 @@ class Gate:
         if verdict is Verdict.KNOWN_WRONG:
             metrics.TOKENS.labels("wrong").inc()
             raise tokens.unknown()
+        now = self._now()
         try:
-            bearer = tokens.bearer(token, self._now())
+            bearer = tokens.bearer(token, now)
         except TokenRefused as refusal:
-            if self.doubts_time and refusal.code in TIMED:
+            if self._is_doubtful(refusal, now):
                 raise Unavailable("this machine's clock is wrong") from refusal
             self._count(refusal, digest, address, now_s)
             raise
@@ -162,13 +165,20 @@ class Gate:
             some = inside[start : start + 500]
             refusals = await self._ask(partial(self._refused, some))
             for token_id, refusal in refusals.items():
-                if self.doubts_time and refusal.code in TIMED:
-                    continue
                 for guest in list(self._guests.get(token_id, ())):
                     guest.show_out(refusal)
 
     def _refused(self, token_ids: list[int]) -> dict[int, TokenRefused]:
-        return tokens.refused(token_ids, self._now())
+        now = self._now()
+        refused = tokens.refused(token_ids, now)
+        return {
+            token_id: refusal
+            for token_id, refusal in refused.items()
+            if not self._is_doubtful(refusal, now)
+        }
+
+    def _is_doubtful(self, refusal: TokenRefused, now: datetime) -> bool:
+        return refusal.code in TIMED and self.clock.is_behind(to_us(now))
 
     async def _ask(self, question: Callable[[], T]) -> T:
         def asked() -> T:

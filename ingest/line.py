@@ -92,6 +92,7 @@ class Line:
             )
         )
         self.writer = Writer(open_engine, options, self._cross_over, now_us)
+        gate.clock = self.writer.clock
         self.stopping = False  # what comes now is not taken: its sender has it still
         self._inside: set[Connection] = set()
         self._looked = asyncio.Event()
@@ -257,7 +258,7 @@ class Line:
             )
         elif self._clock_doubted and not behind:
             logger.warning("this machine's clock is past the newest commit again")
-        self._clock_doubted = self.gate.doubts_time = behind
+        self._clock_doubted = behind
         return behind
 
     async def _say_goodbye(self) -> None:
