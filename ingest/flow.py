@@ -7,7 +7,6 @@ fits, so that they need not be refused. Knows no connection, no clock and no dat
 
 from __future__ import annotations
 
-import math
 from typing import Final
 
 # As so many bytes a frame counts at least: however short its text, it costs about 850 bytes of
@@ -15,8 +14,9 @@ from typing import Final
 FRAME_LEAST_BYTES: Final = 256
 # Of the last so many frames, about, the mean is taken that the window is derived from.
 FRAMES_AVERAGED: Final = 256
-# A window grows where so much more than the next size would fit, so that it does not swing.
-GROWTH_MARGIN: Final = 1.25
+# Parts of the budget. Twice as large a window makes of little not yet much: it does not swing.
+MUCH_USED: Final = 0.5
+LITTLE_USED: Final = 0.125
 
 # A crowd that was told to come again comes so many in a second, and is let in so fast.
 RETURNS_PER_S: Final = 500
@@ -36,6 +36,7 @@ class Budget:
         self._new_bytes = 0
         self._new_readings = 0
         self._mean_share = 0.0
+        self._peak_use = 0.0
 
     @property
     def has_room(self) -> bool:
@@ -53,9 +54,18 @@ class Budget:
 
     def settle(self, frames: int, size_bytes: int, readings: int) -> None:
         """Frames that were taken are done with."""
+        self._peak_use = max(self._peak_use, self._use())
         self.frames -= frames
         self.bytes -= size_bytes
         self.readings -= readings
+
+    def peak_use(self) -> float:
+        """The most of it that was used since this was asked last, as a part of 1."""
+        peak, self._peak_use = max(self._peak_use, self._use()), 0.0
+        return peak
+
+    def _use(self) -> float:
+        return max(self.bytes / self.capacity_bytes, self.readings / self.capacity_readings)
 
     def mean_share(self) -> float:
         """The part of the budget that a frame takes, in the mean of the newest; 0 before any."""
@@ -74,17 +84,22 @@ def cost_bytes(size_bytes: int) -> int:
     return max(size_bytes, FRAME_LEAST_BYTES)
 
 
-def fair_window(current: int, most: int, connections: int, mean_share: float) -> int:
-    """How many frames each device may have unacked, so that those of all fit into the budget.
+def fair_window(current: int, most: int, connections: int, mean_share: float, use: float) -> int:
+    """How many frames each device may have unacked, from here on.
 
-    A power of two or `most`, at least 1. It shrinks at once, and grows where there is room to
-    spare: each change is told to every device.
+    `use` is the most of the budget that was used lately. Where it is much, and after a pause, the
+    frames of all devices are to fit at once; where it is little, the window grows again: most
+    devices say nothing most of the time, and each change is told to every one of them. A power of
+    two or `most`, at least 1.
     """
-    fits = 1 / (connections * mean_share) if connections and mean_share else math.inf
-    lowest = _size(fits, most)
-    if lowest < current:
-        return lowest
-    return max(current, _size(fits / GROWTH_MARGIN, most))
+    fits = _size(1 / (connections * mean_share), most) if connections and mean_share else most
+    if current == 0:
+        return fits
+    if use >= MUCH_USED:
+        return min(current, fits)
+    if use <= LITTLE_USED:
+        return min(2 * current, most)
+    return current
 
 
 def _size(fits: float, most: int) -> int:

@@ -349,6 +349,8 @@ class Line:
             metrics.COMMIT_SECONDS.observe(delivery.outcome.commit_s)
             flush = delivery.flush
             self.budget.settle(flush.frames, flush.size_bytes, flush.readings)
+            if self.windows.current == 0:
+                self.look()  # the database is back
             self.admission.let_in()  # before those whose own acks make room: they came first
             self._settle(delivery.outcome)
 

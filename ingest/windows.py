@@ -45,10 +45,14 @@ class Windows:
     def look(self, paused: bool) -> None:
         """Work the window out anew, 0 while the hub is paused, and tell who is to know."""
         before = self.current
-        count = len(self._connections)
-        self.current = (
-            0 if paused else fair_window(before, self._most, count, self._budget.mean_share())
+        fair = fair_window(
+            before,
+            self._most,
+            len(self._connections),
+            self._budget.mean_share(),
+            self._budget.peak_use(),
         )
+        self.current = 0 if paused else fair
         if self.current == before:
             return
         if before == 0:

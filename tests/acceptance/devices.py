@@ -32,6 +32,7 @@ class Device:
     def __init__(self, connection: ClientConnection) -> None:
         self.connection = connection
         self.welcome: dict[str, Any] = {}
+        self.window = 0  # as it was told last; hearing anything, it may be told anew
 
     async def say(self, *messages: Any) -> None:
         for message in messages:
@@ -39,6 +40,19 @@ class Device:
             await self.connection.send(message if given else json.dumps(message))
 
     async def hear(self) -> dict[str, Any]:
+        """The next message but those of the window, which may come at any moment."""
+        while (heard := await self._recv())["type"] == "flow":
+            self.window = heard["in_flight"]
+        return heard
+
+    async def hear_window(self) -> int:
+        """The next message, which tells a new window."""
+        heard = await self._recv()
+        assert heard["type"] == "flow", heard
+        self.window = int(heard["in_flight"])
+        return self.window
+
+    async def _recv(self) -> dict[str, Any]:
         async with asyncio.timeout(PATIENCE_S):
             return is_what_a_hub_says(json.loads(await self.connection.recv()))
 
@@ -53,6 +67,8 @@ class Device:
         stream = stream or secrets.token_hex(8)
         held = {"first": first, "last": first - 1 if last is None else last}
         self.welcome = await self.ask({"type": "hello", "stream": stream, "held": held, **more})
+        if "limits" in self.welcome:
+            self.window = self.welcome["limits"]["in_flight"]
         return self.welcome
 
     async def hear_acks_through(self, seq: int) -> dict[str, int]:
@@ -72,6 +88,20 @@ class Device:
         while acked < seq:
             acked = (await self.hear())["seq"]
         return acked
+
+    async def bring(self, *frames: dict[str, Any]) -> None:
+        """Send frames of a stream, again from where the hub says so, until they are acked."""
+        await self.say(*frames)
+        acked = 0
+        while acked < frames[-1]["seq"]:
+            heard = await self.hear()
+            if heard["type"] == "ack":
+                acked = heard["seq"]
+                continue
+            assert heard["type"] == "nack", heard
+            await asyncio.sleep(heard.get("retry_after_ms", 0) / 1_000)
+            due = heard.get("expected", heard["seq"])
+            await self.say(*(frame for frame in frames if frame["seq"] >= due))
 
     async def hear_last_word(self) -> tuple[dict[str, Any], int]:
         """The last message before the hub closes, the others left out, and its close code."""

@@ -139,7 +139,7 @@ async def test_a_board_that_starts_in_1970_takes_nothing_until_its_clock_is_righ
         assert store.readings() == 1
 
         clock.set_by(0)
-        assert (await hear_type(reliable, "flow"))["in_flight"] == 32
+        assert await reliable.hear_window() == 32
         await reliable.say(now_frame(2))
         await is_stored(reliable)
         assert (await plain.hear_acks_through(2))["stored"] == 2
@@ -173,13 +173,13 @@ async def test_a_clock_that_is_set_back_by_an_hour_closes_nobody(
         await is_stored(timed)
 
         clock.set_by(-HOUR_S)
-        assert (await hear_type(timed, "flow"))["in_flight"] == 0
+        assert await timed.hear_window() == 0
         await until(lambda: waits_for_the_clock(hub), "it says so")
         await timed.say(now_frame(2))
         assert (await hear_type(timed, "nack"))["code"] == "busy"
 
         clock.set_by(0)
-        assert (await hear_type(timed, "flow"))["in_flight"] == 32
+        assert await timed.hear_window() == 32
         await timed.say(now_frame(2))
         await is_stored(timed)
     await until(lambda: is_ready(hub), "it is ready")
@@ -202,11 +202,11 @@ async def test_after_a_day_in_the_future_an_operator_says_which_clock_is_right(
             await is_stored(steady)
 
         clock.set_by(0)
-        assert (await hear_type(steady, "flow"))["in_flight"] == 0
+        assert await steady.hear_window() == 0
         await until(lambda: waits_for_the_clock(hub), "it says so")
         assert "manage.py trustclock" in hub.log
         await asyncio.to_thread(manage, hub.store.url, "trustclock", "--no-input")
-        assert (await hear_type(steady, "flow"))["in_flight"] == 32
+        assert await steady.hear_window() == 32
         await steady.say(now_frame(4))
         await is_stored(steady)
     await until(lambda: is_ready(hub), "it is ready")
