@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -159,6 +160,18 @@ def test_an_address_that_guesses_passwords_is_told_to_wait(
     assert hub.figures()["weir_logins_limited_total"] == before + 1
     assert guess(hub, path, there, right).status == 302
     assert browser.ask(hub, "/").status == 200
+
+
+def test_error_pages_with_settings_are_for_the_hubs_own_machine(
+    operated: Store, tmp_path: Path
+) -> None:
+    """Whatever server listens, and where: the hub asks who it is that asks."""
+    with Hub(operated.copy(tmp_path), tmp_path, options={"WEIR_DEBUG": "true"}) as hub:
+        for path in ("/unknown/", "/accounts/login/", "/admin/"):
+            answer = hub.ask(path, headers={"X-Forwarded-For": "192.0.2.7"})
+            assert answer.status == 401
+            assert "project.urls" not in answer.body
+        assert "project.urls" in hub.ask("/unknown/").body
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from devices.tokens import draw
 from tests.acceptance.browsing import Browser, add_operator
 from tests.acceptance.conftest import ENGINES
 from tests.acceptance.devices import device, frame
-from tests.hubs import Answer, Hub, Store
+from tests.hubs import Answer, Hub, Store, by_uvicorn
 
 METRICS_TOKEN = "a token for prometheus"
 SECRET_KEY = "of-these-tests-0123456789-abcdefghijklmnopqrstuvwxyz"
@@ -35,15 +35,18 @@ def store(request: pytest.FixtureRequest, new_store: Callable[[str], Store]) -> 
     return store
 
 
-@pytest.fixture(params=["false", "true"], ids=["", "debug"])
+@pytest.fixture(params=["as it is", "with debug", "by uvicorn"])
 def hub(request: pytest.FixtureRequest, store: Store, folder: Path) -> Iterator[Hub]:
     options = {
-        "WEIR_DEBUG": request.param,
+        "WEIR_DEBUG": str(request.param == "with debug").lower(),
         "WEIR_SECRET_KEY": SECRET_KEY,
         "WEIR_METRICS_TOKEN": METRICS_TOKEN,
         "WEIR_FAILED_TOKENS_PER_MIN": 1_000,
     }
-    with Hub(store, folder, options=options) as hub:
+    hub = Hub(store, folder, options=options)
+    if request.param == "by uvicorn":
+        hub.command = by_uvicorn()
+    with hub:
         yield hub
 
 
