@@ -20,7 +20,6 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from devices.models import Device as DeviceRow
 from devices.tokens import draw
 from tests.acceptance.browsing import Browser, add_operator
-from tests.acceptance.conftest import ENGINES
 from tests.acceptance.devices import device, frame
 from tests.hubs import Answer, Hub, Store, by_uvicorn
 
@@ -28,23 +27,29 @@ METRICS_TOKEN = "a token for prometheus"
 SECRET_KEY = "of-these-tests-0123456789-abcdefghijklmnopqrstuvwxyz"
 
 
-@pytest.fixture(params=ENGINES)
-def store(request: pytest.FixtureRequest, new_store: Callable[[str], Store]) -> Store:
-    store = new_store(request.param)
+@pytest.fixture(
+    params=[
+        ("sqlite", "as it is"),
+        ("sqlite", "with debug"),
+        ("sqlite", "by uvicorn"),
+        ("postgresql", "with debug"),
+    ],
+    ids=" ".join,
+)
+def hub(
+    request: pytest.FixtureRequest, new_store: Callable[[str], Store], folder: Path
+) -> Iterator[Hub]:
+    engine, served = request.param
+    store = new_store(engine)
     add_operator(store)
-    return store
-
-
-@pytest.fixture(params=["as it is", "with debug", "by uvicorn"])
-def hub(request: pytest.FixtureRequest, store: Store, folder: Path) -> Iterator[Hub]:
     options = {
-        "WEIR_DEBUG": str(request.param == "with debug").lower(),
+        "WEIR_DEBUG": str(served == "with debug").lower(),
         "WEIR_SECRET_KEY": SECRET_KEY,
         "WEIR_METRICS_TOKEN": METRICS_TOKEN,
         "WEIR_FAILED_TOKENS_PER_MIN": 1_000,
     }
     hub = Hub(store, folder, options=options)
-    if request.param == "by uvicorn":
+    if served == "by uvicorn":
         hub.command = by_uvicorn()
     with hub:
         yield hub
@@ -150,9 +155,7 @@ def dump(store: Store, programs: Callable[[], Path]) -> str:
     ).stdout
 
 
-async def test_a_token_is_found_nowhere(
-    hub: Hub, request: pytest.FixtureRequest, folder: Path
-) -> None:
+async def test_a_token_is_found_nowhere(hub: Hub, request: pytest.FixtureRequest) -> None:
     browser = Browser()
     assert browser.log_in(hub).status == 302
     ear = Ear(hub, browser)
