@@ -6,7 +6,10 @@ import json
 import time
 
 from faults.place import Fleet
-from tests.hubs import DEADLINE_S, wait_until
+from tests.hubs import wait_until
+
+PATIENCE_S = 300.0
+"""A device that has failed to come back some times waits for half a minute before the next."""
 
 
 class Acks:
@@ -35,7 +38,7 @@ class Acks:
         self.acked.clear()
         self._marked_s = time.monotonic()
 
-    def wait_s(self, devices: int = 1, within_s: float = DEADLINE_S) -> float:
+    def wait_s(self, devices: int = 1, within_s: float = PATIENCE_S) -> float:
         """Wait until so many devices have an ack; the seconds since the mark."""
 
         def enough() -> bool:
@@ -43,7 +46,11 @@ class Acks:
             self.look()
             return len(self.acked) >= devices
 
-        wait_until(enough, f"{devices} devices have an ack again", within_s)
+        try:
+            wait_until(enough, f"{devices} devices have an ack again", within_s)
+        except AssertionError as error:
+            error.add_note(f"{len(self.welcomed)} were welcomed, {len(self.acked)} have an ack")
+            raise
         return time.monotonic() - self._marked_s
 
     def look(self) -> None:

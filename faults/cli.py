@@ -24,6 +24,7 @@ from faults.ground import Ground
 from faults.place import Place
 from faults.table import as_json, cells, replaced, table
 
+LOG_END = 2_000
 PAGE = ROOT / "docs/reliability.md"
 
 
@@ -55,7 +56,12 @@ def make(
     """Make one fault on one engine; what it raises says how to do the same again."""
     try:
         with Place(fault.TITLE, engine, ground, folder, short=short, seed=seed) as place:
-            return fault.run(place)
+            try:
+                return fault.run(place)
+            except Exception as error:
+                for hub in place.hubs:
+                    error.add_note(f"the hub's log ends:\n{hub.log[-LOG_END:]}")
+                raise
     except Exception as error:
         form = "--short " if short else ""
         error.add_note(f"again: python -m faults {form}--engine {engine} --seed {seed} {name}")

@@ -13,8 +13,6 @@ from tests.hubs import wait_until
 TITLE = "All devices are cut off at once"
 ENGINES = BOTH
 
-PATIENCE_S = 300.0
-
 
 def run(place: Place) -> list[Row]:
     devices, cuts = place.scale((100, 2), (1_000, 5))
@@ -27,17 +25,17 @@ def run(place: Place) -> list[Row]:
             url=wire.url,
         )
         acks = Acks(fleet)
-        acks.wait_s(devices, PATIENCE_S)
+        acks.wait_s(devices)
         back_s = []
         for _ in range(cuts):
             time.sleep(place.rng.uniform(0, 3))
             acks.mark()
             assert wire.cut() == devices
-            back_s.append(acks.wait_s(devices, PATIENCE_S))
+            back_s.append(acks.wait_s(devices))
         acks.mark()
         assert hub.terminate() == 0
         hub.start()
-        restarted_s = acks.wait_s(devices, PATIENCE_S)
+        restarted_s = acks.wait_s(devices)
         wait_until(
             lambda: hub.figures()["weir_devices_connected"] == devices, "no connection is left over"
         )
