@@ -29,35 +29,45 @@ class Budget:
     def __init__(self, capacity_bytes: int = 33_554_432, capacity_readings: int = 200_000) -> None:
         self.capacity_bytes = capacity_bytes
         self.capacity_readings = capacity_readings
-        self.bytes = 0
-        self.readings = 0
-        self.frames = 0
-        self._new_frames = 0
-        self._new_bytes = 0
-        self._new_readings = 0
+        # Since the beginning; what is in flight is the difference. A frame costs one sum of each.
+        self._taken_frames = self._taken_bytes = self._taken_readings = 0
+        self._settled_frames = self._settled_bytes = self._settled_readings = 0
+        self._averaged_frames = self._averaged_bytes = self._averaged_readings = 0
         self._mean_share = 0.0
         self._peak_use = 0.0
 
     @property
+    def frames(self) -> int:
+        return self._taken_frames - self._settled_frames
+
+    @property
+    def bytes(self) -> int:
+        return self._taken_bytes - self._settled_bytes
+
+    @property
+    def readings(self) -> int:
+        return self._taken_readings - self._settled_readings
+
+    @property
     def has_room(self) -> bool:
         """Whether another frame may come in, of any size."""
-        return self.bytes < self.capacity_bytes and self.readings < self.capacity_readings
+        return (
+            self._taken_bytes - self._settled_bytes < self.capacity_bytes
+            and self._taken_readings - self._settled_readings < self.capacity_readings
+        )
 
     def take(self, size_bytes: int, readings: int) -> None:
         """A frame came in; `size_bytes` as `cost_bytes` says."""
-        self.frames += 1
-        self.bytes += size_bytes
-        self.readings += readings
-        self._new_frames += 1
-        self._new_bytes += size_bytes
-        self._new_readings += readings
+        self._taken_frames += 1
+        self._taken_bytes += size_bytes
+        self._taken_readings += readings
 
     def settle(self, frames: int, size_bytes: int, readings: int) -> None:
         """Frames that were taken are done with."""
         self._peak_use = max(self._peak_use, self._use())
-        self.frames -= frames
-        self.bytes -= size_bytes
-        self.readings -= readings
+        self._settled_frames += frames
+        self._settled_bytes += size_bytes
+        self._settled_readings += readings
 
     def peak_use(self) -> float:
         """The most of it that was used since this was asked last, as a part of 1."""
@@ -69,13 +79,16 @@ class Budget:
 
     def mean_share(self) -> float:
         """The part of the budget that a frame takes, in the mean of the newest; 0 before any."""
-        if self._new_frames:
-            share = max(
-                self._new_bytes / self.capacity_bytes, self._new_readings / self.capacity_readings
-            )
-            weight = min(1.0, self._new_frames / FRAMES_AVERAGED) if self._mean_share else 1.0
-            self._mean_share += weight * (share / self._new_frames - self._mean_share)
-            self._new_frames = self._new_bytes = self._new_readings = 0
+        frames = self._taken_frames - self._averaged_frames
+        if frames:
+            size_bytes = self._taken_bytes - self._averaged_bytes
+            readings = self._taken_readings - self._averaged_readings
+            share = max(size_bytes / self.capacity_bytes, readings / self.capacity_readings)
+            weight = min(1.0, frames / FRAMES_AVERAGED) if self._mean_share else 1.0
+            self._mean_share += weight * (share / frames - self._mean_share)
+            self._averaged_frames = self._taken_frames
+            self._averaged_bytes = self._taken_bytes
+            self._averaged_readings = self._taken_readings
         return self._mean_share
 
 

@@ -198,7 +198,9 @@ class Line:
 
     def refusal(self, bearer: Bearer, now_us: int) -> Refused | None:
         """Why no frame of this device can be taken now. Asked for each message."""
-        if self.is_paused(now_us):
+        # `is_paused`, without its calls: with a rate and the budget that a frame is charged to, a
+        # message costs 7 µs on this side of the writer, where it cost 5.5 without any of them.
+        if self.stopping or not self.windows.current or now_us < self.writer.clock.floor_us:
             return "busy", self.retry_after_ms(PAUSE_RETRY_MS)
         if not self.budget.has_room:
             metrics.BOUNDS_MET.labels("buffer").inc()
