@@ -14,6 +14,7 @@ import http.client
 import re
 import signal
 import sys
+from contextlib import closing
 from typing import Final
 from urllib.parse import urlencode
 
@@ -25,7 +26,11 @@ AT: Final = re.compile(r'"at":\s*(\d+)')
 
 def log_in(port: int, user: str, password: str) -> str:
     """The Cookie header of a session."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+        return _logged_in(connection, port, user, password)
+
+
+def _logged_in(connection: http.client.HTTPConnection, port: int, user: str, password: str) -> str:
     connection.request("GET", "/accounts/login/")
     page = connection.getresponse()
     text = page.read().decode()
