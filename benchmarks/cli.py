@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from benchmarks import Trouble, runs
+from benchmarks import Trouble, runs, servers
 from benchmarks.databases import DATABASES, Database
 from benchmarks.figures import KINDS, Figures, Kind, Run, rows
 from benchmarks.machine import Cores, cores, described
@@ -65,7 +65,7 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     options.repetitions = options.repetitions or (1 if options.quick else 3)
     options.stored = options.stored or (1_000_000 if options.quick else 10_000_000)
     options.engine = options.engine or (["sqlite"] if options.quick else list(DATABASES))
-    options.kind = options.kind or list(KINDS)
+    options.kind = options.kind or [k for k in KINDS if not (options.quick and k == "uvicorn")]
     options.shapes = [s for s in SHAPES if not options.shape or s.name in options.shape]
     return options
 
@@ -100,7 +100,7 @@ def _round(
     timeline = Timeline(time.time())
     wanted = [(shape, kind) for shape in options.shapes for kind in options.kind]
     for shape, kind in wanted if repetition % 2 == 0 else wanted[::-1]:
-        if shape.like and kind != "hub":
+        if shape.like and kind not in {"hub", "uvicorn"}:
             continue  # the other shape's are its own
         figures = _one(database, timeline, shape, kind, options.lengths)
         measured.append(Run(database.name, shape.name, kind, repetition, figures))
@@ -116,6 +116,8 @@ def _one(
 ) -> Figures:
     if kind == "usual":
         return runs.measure_usual(database, shape, lengths)
+    if kind == "uvicorn":
+        return runs.measure_hub(database, timeline, shape, lengths, servers.hub_by_uvicorn)
     if kind == "hub":
         return runs.measure_hub(database, timeline, shape, lengths)
     return runs.measure_bare(database, timeline, shape, lengths)

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 from benchmarks.shapes import Shape
 
-Kind = Literal["usual", "hub", "bare"]
+Kind = Literal["usual", "hub", "uvicorn", "bare"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
@@ -50,7 +50,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """All three kinds of one shape on one engine."""
+    """All kinds of one shape on one engine."""
 
     engine: str
     shape: Shape

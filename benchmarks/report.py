@@ -8,7 +8,12 @@ from typing import Any, Final
 
 from benchmarks.figures import Figures, Row, Run
 
-NAMES: Final = {"usual": "usual consumer", "hub": "hub", "bare": "bare writer"}
+NAMES: Final = {
+    "usual": "usual consumer",
+    "hub": "hub",
+    "uvicorn": "hub by uvicorn",
+    "bare": "bare writer",
+}
 TITLES: Final = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 HEAD: Final = (
     "frames of",

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, Final
@@ -25,6 +25,8 @@ from benchmarks.usage import Usage, busy_s, peak_bytes, used
 STARTUP_S: Final = 4.0
 DEVICES_CONNECTED_PER_S: Final = 300
 """From the choice of a run's place in time to its first frame, with some to spare."""
+
+Serve = Callable[[Database, float], Server]
 
 GRACE_S: Final = 1.5
 """Of sealing, beyond the clocks' being behind: what is in flight longer than that is late."""
@@ -71,11 +73,17 @@ def measure_usual(database: Database, shape: Shape, lengths: Lengths) -> Figures
         return _figures(sent, sent.usage, sent.busy_s, peak)
 
 
-def measure_hub(database: Database, timeline: Timeline, shape: Shape, lengths: Lengths) -> Figures:
+def measure_hub(
+    database: Database,
+    timeline: Timeline,
+    shape: Shape,
+    lengths: Lengths,
+    serve: Serve = servers.hub,
+) -> Figures:
     """(b) The hub: saturated in a closed loop, then, started anew, at half of that."""
-    sent, sealed, peak = _hub_run(database, timeline, shape, lengths.closed_s, None)
+    sent, sealed, peak = _hub_run(database, timeline, shape, lengths.closed_s, None, serve)
     rate = OPEN_SHARE * sent.result["frames_per_s"] / shape.devices
-    calm, _, _ = _hub_run(database, timeline, shape, lengths.open_s, rate)
+    calm, _, _ = _hub_run(database, timeline, shape, lengths.open_s, rate, serve)
     seconds = sent.busy_s + sealed["wall_s"]
     usage = sent.usage + Usage(sealed["cpu_s"], int(sealed["written_bytes"]))
     figures = asdict(_figures(sent, usage, seconds, peak))
@@ -120,12 +128,17 @@ def appointment(timeline: Timeline, shape: Shape, duration_s: float) -> tuple[fl
 
 
 def _hub_run(
-    database: Database, timeline: Timeline, shape: Shape, duration_s: float, rate: float | None
+    database: Database,
+    timeline: Timeline,
+    shape: Shape,
+    duration_s: float,
+    rate: float | None,
+    serve: Serve,
 ) -> tuple[Sent, dict[str, float], int]:
     """A hub's life of one run: started, sent to, stopped, and what it had not sealed yet sealed."""
     database.checkpoint()
     begin_at_s, behind_s = appointment(timeline, shape, duration_s)
-    with servers.hub(database, grace_s=behind_s + GRACE_S) as server:
+    with serve(database, behind_s + GRACE_S) as server:
         with dashboard(database, server, login=True):
             order = Order(
                 server.url, str(database.tokens), shape.name, duration_s, behind_s, begin_at_s, rate

@@ -12,7 +12,7 @@ from typing import Final, Self
 from benchmarks import ROOT, Trouble
 from benchmarks.databases import Database
 from benchmarks.machine import pinned
-from tests.servers import free_port
+from tests.servers import UVICORN, free_port
 
 START_S: Final = 60.0
 STOP_S: Final = 60.0
@@ -85,6 +85,13 @@ def hub(database: Database, grace_s: float) -> Server:
     """Weir, with its defaults but for the grace of sealing."""
     environment = database.environment(database.hub_url, seal_grace_s=grace_s)
     return Server("hub", ["manage.py", "runhub", "--port", "{port}"], environment, database)
+
+
+def hub_by_uvicorn(database: Database, grace_s: float) -> Server:
+    """The same application by the other server, with uvloop and httptools."""
+    environment = database.environment(database.hub_url, seal_grace_s=grace_s)
+    command = [*UVICORN, "--port", "{port}"]
+    return Server("hub by uvicorn", command, environment, database)
 
 
 def usual(database: Database) -> Server:

@@ -32,7 +32,6 @@ from psycopg import sql
 
 from devices.models import Device
 from devices.tokens import draw
-from project.options import FRAME_MOST_BYTES
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -278,15 +277,6 @@ class Hub:
 
 def command(*arguments: str) -> list[str]:
     return [sys.executable, str(ROOT / "manage.py"), *arguments]
-
-
-def by_uvicorn() -> list[str]:
-    """The same application served by uvicorn, as the docs say."""
-    return [
-        *(sys.executable, "-m", "uvicorn", "project.asgi:application", "--workers", "1"),
-        *("--ws-max-size", str(FRAME_MOST_BYTES), "--ws-ping-timeout", "600"),
-        *("--log-level", "warning"),
-    ]
 
 
 def environment(database_url: str, options: Mapping[str, object]) -> dict[str, str]:

@@ -28,6 +28,8 @@ import psycopg
 import redis
 from psycopg import sql
 
+from project.options import FRAME_MOST_BYTES
+
 START_S = 30.0
 """PostgreSQL starts in 0.1 s; a machine that is busy with other tests is slower."""
 
@@ -35,6 +37,12 @@ TRIES = 3
 """A free port may be taken between asking for it and the server's taking it."""
 
 KEEPER = Path(__file__).with_name("keeper.py")
+
+UVICORN = [
+    *("-m", "uvicorn", "project.asgi:application", "--workers", "1", "--log-level", "warning"),
+    *("--ws-max-size", str(FRAME_MOST_BYTES), "--ws-ping-timeout", "600"),
+]
+"""What Python is to run for the same application to be served by uvicorn, as the docs say."""
 
 
 class CannotStart(Exception):

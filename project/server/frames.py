@@ -1,7 +1,9 @@
 """WebSocket frames as most are: whole, unfragmented texts (RFC 6455, section 5.2). Pure.
 
-The hot path. Autobahn handles every frame correctly and takes 60 µs for it; what is read here
-costs a tenth, and whatever is not as plain as that is left to Autobahn.
+The hot path. From the bytes to the application a frame of 60–150 bytes took 11 µs through
+Autobahn and takes 2 µs with this, one of 3,000 bytes 21 and 7, one of 60,000 180 and 105 (measured
+side by side, CPU time, Daphne's own protocol against `HubSocket`). Whatever is not as plain is
+left to Autobahn.
 """
 
 from __future__ import annotations

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.acceptance.devices import device, frame
-from tests.hubs import Hub, Store, by_uvicorn
+from tests.hubs import Hub, Store
+from tests.servers import UVICORN
 
 
 @pytest.fixture
 def hub(store: Store, folder: Path) -> Iterator[Hub]:
     hub = Hub(store, folder)
-    hub.command = by_uvicorn()
+    hub.command = [sys.executable, *UVICORN]
     with hub:
         yield hub
 
@@ -39,7 +41,7 @@ async def test_it_serves_and_takes_leave_of_its_devices(hub: Hub) -> None:
 async def test_what_was_taken_is_acked_before_it_ends(store: Store, folder: Path) -> None:
     """Its frames would wait ten seconds for a flush; the end does not."""
     hub = Hub(store, folder, options={"WEIR_FLUSH_INTERVAL_S": 10})
-    hub.command = by_uvicorn()
+    hub.command = [sys.executable, *UVICORN]
     with hub:
         async with device(hub.url, store.add_device("busy")) as busy:
             await busy.hello()
