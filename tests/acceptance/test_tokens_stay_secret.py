@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -21,7 +22,8 @@ from devices.models import Device as DeviceRow
 from devices.tokens import draw
 from tests.acceptance.browsing import Browser, add_operator
 from tests.acceptance.devices import device, frame
-from tests.hubs import Answer, Hub, Store, by_uvicorn
+from tests.hubs import Answer, Hub, Store
+from tests.servers import UVICORN
 
 METRICS_TOKEN = "a token for prometheus"
 SECRET_KEY = "of-these-tests-0123456789-abcdefghijklmnopqrstuvwxyz"
@@ -50,7 +52,7 @@ def hub(
     }
     hub = Hub(store, folder, options=options)
     if served == "by uvicorn":
-        hub.command = by_uvicorn()
+        hub.command = [sys.executable, *UVICORN]
     with hub:
         yield hub
 

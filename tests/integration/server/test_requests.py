@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from project.server.outflow import STALLED_S, unsent_bytes
+from project.server.outflow import unsent_bytes
 from project.server.requests import (
     BODY_MOST_BYTES,
     BODY_WITHIN_S,
@@ -146,7 +146,7 @@ async def test_a_reader_that_takes_nothing_is_cut(peer: Peer) -> None:
     for _ in range(3):
         await peer.turn(hears=False)  # until the system, too, takes no more
     peer.server.http_factory.check_timeouts()  # what went out until now counts as taken
-    later(peer, STALLED_S - 1)
+    later(peer, peer.server.stall_timeout_s - 1)
     await peer.turn(hears=False)
     assert not peer.transport.disconnected
     later(peer, 1)
