@@ -7,12 +7,14 @@ from pathlib import Path
 from faults import BOTH, Row
 from faults.intact import intact
 from faults.place import Place
-from tests.hubs import Store
+from tests.hubs import Store, wait_until
 
 TITLE = "One reading of a hundred is poison"
 ENGINES = BOTH
 
 SHARE = 0.01
+PATIENCE_S = 1_800.0
+"""A batch with poison is written in halves, and its frame reading by reading."""
 HUGE = "1e301"
 """The hub knows that no series takes it: `out_of_range`."""
 CURSED = "-666.5"
@@ -32,11 +34,13 @@ def run(place: Place) -> list[Row]:
     )
     recording = place.folder / "recording.csv"
     poison = _write(place, recording, rows)
-    sent = place.fleet(
+    poisoned = place.fleet(
         *(hub, place.tokens(store, 1, "poisoned-"), "replay", str(recording)),
         *("--format", "csv", "--time-column", "ms", "--time-format", "ms", "--samples", "20"),
         *("--value-columns", ",".join(METRICS), "--wait", "60s", "--drain", "60s"),
-    ).result()
+    )
+    wait_until(lambda: not poisoned.runs, "all of it is sent and settled", PATIENCE_S)
+    sent = poisoned.result()
     all_readings = rows * len(METRICS)
     assert (sent["sent"], sent["unacked"], sent["dropped"]) == (all_readings, 0, 0), sent
     assert (sent["rejected"], sent["duplicate"]) == (len(poison), 0), sent
