@@ -30,7 +30,12 @@ LINGER_S: Final = 10.0
 
 # The system asks a silent peer itself, also one that is paused: two minutes until it is given up.
 _KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 20, "TCP_KEEPCNT": 3}
-_TCP_CLOSE: Final = 7  # Linux's state of a connection that was reset or given up
+# Linux's states of a connection that was given up, and of one whose peer has ended its side.
+_TCP_CLOSE: Final = 7
+_TCP_CLOSE_WAIT: Final = 8
+
+LEFT_S: Final = 10.0
+"""How long a peer that has ended its side is kept for what it sent, while that is not read."""
 
 
 class HubSocket(WebSocketProtocol):
@@ -47,6 +52,7 @@ class HubSocket(WebSocketProtocol):
         self._writable = asyncio.Event()
         self._writable.set()
         self._outflow: Outflow | None = None
+        self._held_s = 0.0  # when the reading was paused
 
     # The application's side
 
@@ -223,6 +229,8 @@ class HubSocket(WebSocketProtocol):
     def _hold(self, full: Full) -> None:
         if full in self._full:
             return
+        if not self._full:
+            self._held_s = time.monotonic()
         self._full.add(full)
         self.transport.pauseProducing()
         self._forget_ping()
@@ -263,7 +271,7 @@ class HubSocket(WebSocketProtocol):
             if self._outflow.is_stalled(now_s, self.server.stall_timeout_s):
                 self._cut("took_nothing")
         elif self._full:
-            if self._is_gone():
+            if self._is_gone(now_s):
                 self._cut("gone")
         elif self.state == self.STATE_OPEN and now_s - self.last_ping > self.server.ping_interval:
             self._sendAutoPing()
@@ -281,12 +289,16 @@ class HubSocket(WebSocketProtocol):
             self.autoPingPending = None
         self.last_ping = time.monotonic()
 
-    def _is_gone(self) -> bool:
-        """Whether the system has given the peer up; it tells nobody who does not read."""
+    def _is_gone(self, now_s: float) -> bool:
+        """Whether the peer has left, or the system given it up; nobody who does not read is told.
+
+        One that has left may have sent before: that is lost, unacked, where it is not read in time.
+        """
         if not hasattr(socket, "TCP_INFO"):
             return False
         info = self.transport.getHandle().getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)
-        return bool(info[0] == _TCP_CLOSE)
+        has_left = info[0] == _TCP_CLOSE_WAIT and now_s - self._held_s >= LEFT_S
+        return bool(has_left or info[0] == _TCP_CLOSE)
 
     def _cut(self, why: str) -> None:
         metrics.CUT.labels(why).inc()

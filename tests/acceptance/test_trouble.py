@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from faults.raw import RawSocket, bearer, said
 from project.health import ANSWER_WITHIN_S
 from tests.acceptance.devices import Device, device, frame
 from tests.hubs import Answer, Hub, Store, wait_until
@@ -238,3 +239,31 @@ def test_while_the_database_is_held_a_frame_waits_and_the_next_is_told_to_come_a
         wait_until(lambda: sqlite_store.readings() == 1, "what was taken is stored")
         wait_until(lambda: post(hub, token, '{"third":1}').status == 200, "frames are taken again")
         wait_until(lambda: hub.ask("/readyz").status == 200, "the hub is ready again")
+
+
+@pytest.mark.parametrize("frames", [1, 300])
+async def test_a_plain_device_that_leaves_while_it_is_not_read_is_noticed(
+    sqlite_store: Store, folder: Path, frames: int
+) -> None:
+    """Also where what it sent is more than the hub reads of a socket that waits."""
+    options = {"WEIR_BUFFER_READINGS": 1, "WEIR_PING_S": 1}
+    path = sqlite_store.url.removeprefix("sqlite:///")
+    first_token, token = map(sqlite_store.add_device, ("first", "leaver"))
+    with (
+        Hub(sqlite_store, folder, options=options) as hub,
+        closing(sqlite3.connect(path, isolation_level=None)) as other,
+    ):
+        other.execute("BEGIN IMMEDIATE")
+        async with device(hub.url, first_token) as first:
+            await first.say({"n": 1})
+            await until(lambda: hub.figures()["weir_frames_in_flight"] == 1, "the hub is full")
+            leaver = await asyncio.to_thread(RawSocket.open, hub.port, headers=bearer(token))
+            with leaver:
+                leaver.send(said({"gone": 1, "pad": "x" * 100}) * frames)
+                await until(lambda: hub.figures()["weir_plain_waiting"] == 1, "it is not read")
+                assert hub.figures()["weir_devices_connected"] == 2
+            await until(lambda: hub.figures()["weir_devices_connected"] == 1, "it has left")
+            assert hub.figures()["weir_plain_waiting"] == 0
+            other.execute("ROLLBACK")
+            assert (await first.hear_acks_through(1))["stored"] == 1
+    assert sqlite_store.values_of("leaver") == []

@@ -85,7 +85,8 @@ class Bench:
         for socket in self._sockets:
             if not socket.future.done():
                 await socket.disconnect(timeout=DEADLINE_S)
-        assert await self.line.stop()
+        if not self.line.stopping:
+            assert await self.line.stop()
 
 
 OneBench = Callable[..., Bench]
@@ -260,3 +261,24 @@ async def test_a_frame_that_waited_is_of_the_moment_it_came(bench: OneBench) -> 
         lambda: list(Reading.objects.order_by("value").values_list("time", flat=True))
     )
     assert (second - first).total_seconds() < 0.5
+
+
+async def test_a_hub_that_ends_takes_nothing_of_what_waits_and_says_bye(bench: OneBench) -> None:
+    hub = bench(buffer_readings=1)
+    hub.writes.clear()
+    first = await hub.plain(await asyncio.to_thread(token, "first"))
+    second = await hub.plain(await asyncio.to_thread(token, "second"))
+    await send(first, 1)
+    await hub.until(lambda: hub.line.budget.frames == 1, "it is taken")
+    await send(second, 2, 3)
+    await hub.until(lambda: len(hub.line.admission) == 1, "it waits")
+    ended = asyncio.create_task(hub.line.stop())
+    await hub.until(lambda: hub.line.stopping, "it ends")
+    hub.writes.set()
+    assert await acked_through(first, 1) == 1
+    for socket in (first, second):
+        bye = json.loads(await socket.receive_from(timeout=DEADLINE_S))
+        assert (bye["type"], bye["code"]) == ("bye", "restart")
+        assert (await socket.receive_output(timeout=DEADLINE_S))["code"] == 4503
+    assert await ended
+    assert await asyncio.to_thread(values) == [1]
