@@ -59,3 +59,14 @@ async def test_a_page_and_a_frame_by_post_are_answered(hub: Hub) -> None:
     assert (answer.status, answer.json["stored"]) == (200, 1)
     assert hub.ask("/login/").status in {200, 302, 404}
     assert hub.ask("/readyz").status == 200
+
+
+def test_a_second_hub_on_a_sqlite_database_is_refused(sqlite_store: Store, folder: Path) -> None:
+    with Hub(sqlite_store, folder) as first:
+        second = Hub(sqlite_store, folder)
+        second.command = [sys.executable, *UVICORN]
+        second.launch()
+        assert second.end() != 0
+        assert "SQLite takes one hub" in second.log
+        assert "Traceback" not in second.log
+        assert first.ask("/readyz").status == 200

@@ -357,6 +357,17 @@ async def test_what_comes_after_our_close_is_thrown_away(app: App, peer: Peer) -
     assert (await app.hear(peer))["type"] == "websocket.disconnect"
 
 
+async def test_one_that_is_paused_when_we_close_is_read_on_too(app: App, peer: Peer) -> None:
+    for _ in range(1_000):
+        peer.say_text("unheard")
+    await peer.turn()
+    assert not peer.descriptors.reads
+    await app.close(4429, "window")
+    peer.say(masked(framed(0x88, (4429).to_bytes(2, "big"))))
+    await peer.turn()
+    assert peer.transport.disconnected
+
+
 async def test_what_the_peer_said_before_it_closed_is_heard(app: App, peer: Peer) -> None:
     said = [f"{n}" for n in range(3 * HIGH_MESSAGES)]
     for text in said:
