@@ -99,69 +99,9 @@ class Line:
         self._clock_doubted = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._watch_task: asyncio.Task[None] | None = None
-        self._collector = metrics.LineCollector(
-            self.tally,
-            gauges={
-                "weir_frames_in_flight": (
-                    "Frames taken and not settled",
-                    lambda: self.budget.frames,
-                ),
-                "weir_bytes_in_flight": (
-                    "Bytes of frames taken and not settled, each counted as 256 at least",
-                    lambda: self.budget.bytes,
-                ),
-                "weir_buffer_bytes": (
-                    "How many bytes may be taken and not settled",
-                    lambda: self.budget.capacity_bytes,
-                ),
-                "weir_window": (
-                    "Frames that a device may have unacked; 0 while none are taken",
-                    lambda: self.windows.current,
-                ),
-                "weir_plain_waiting": (
-                    "Plain connections whose frame waits for room, unread meanwhile",
-                    lambda: len(self.admission),
-                ),
-                "weir_clock_behind_seconds": (
-                    "By how much this machine's clock is behind the newest commit, if it is",
-                    lambda: self.writer.clock.behind_s(now_us()),
-                ),
-                "weir_readings_buffered": (
-                    "Readings that wait for the writer or are being written",
-                    lambda: self.writer.buffer.readings,
-                ),
-                "weir_tasks": ("Tasks on the event loop", self._tasks),
-                "weir_sockets_waiting": (
-                    "WebSockets of devices that have shown no token yet",
-                    lambda: self.places.waiting,
-                ),
-                "weir_devices_connected": ("Device connections let in", lambda: self.connected),
-                "weir_database_in_trouble": (
-                    "1 while the database cannot be written",
-                    lambda: float(self.writer.in_trouble is not None),
-                ),
-                "weir_database_damaged": (
-                    "1 once the database turned out to be damaged: nothing more is written",
-                    lambda: float(self.writer.is_damaged),
-                ),
-                "weir_durable": (
-                    "0 where a power cut might lose what is acked, as the hub was told to allow",
-                    lambda: float(self.writer.weakness is None),
-                ),
-            },
-            counters={
-                "weir_flow": ("Windows that devices were told", lambda: self.windows.told),
-                "weir_relay_summaries": ("Summaries sent", lambda: self.relay.sent),
-                "weir_relay_dropped": (
-                    "Summaries that the layer did not take",
-                    lambda: self.relay.dropped,
-                ),
-            },
-        )
 
     def start(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._collector.register()
         self.writer.start()
         self.gate.start()
         self.relay.start()
@@ -181,7 +121,6 @@ class Line:
         await self._say_goodbye()
         await self.relay.stop()
         await self.gate.stop()
-        self._collector.unregister()
         return flushed
 
     async def admit(self, token: str, address: str) -> Bearer:
@@ -210,9 +149,6 @@ class Line:
             metrics.BOUNDS_MET.labels(f"{self.buckets.scarcest(bearer.device_id)}_per_s").inc()
             return "rate_limited", ceil(wait_s * 1_000)
         return None
-
-    def _tasks(self) -> int:
-        return len(asyncio.all_tasks(self._loop))
 
     def repeat(self, bearer: Bearer, size_bytes: int) -> float:
         """The device has sent a frame again for nothing: how long not to read it, in seconds.

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from prometheus_client import REGISTRY, Counter, Gauge, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -141,9 +141,3 @@ class LineCollector(Collector):
             yield GaugeMetricFamily(name, help_text, read())
         for name, (help_text, read) in self._counters.items():
             yield CounterMetricFamily(name, help_text, value=read())
-
-    def register(self) -> None:
-        REGISTRY.register(self)
-
-    def unregister(self) -> None:
-        REGISTRY.unregister(self)

@@ -20,6 +20,7 @@ from dashboards.logins import Logins
 from dashboards.metrics import BoardCollector
 from ingest.flow import Budget
 from ingest.gate import Gate
+from ingest.gauges import line_collector
 from ingest.line import Line
 from ingest.places import Places
 from ingest.relay import Relay
@@ -104,6 +105,7 @@ class Hub:
         await self.logins.stop()
         await self.board.stop()
         REGISTRY.unregister(self._board_collector)
+        REGISTRY.unregister(self._line_collector)
         return flushed
 
     async def _start(self) -> None:
@@ -112,6 +114,8 @@ class Hub:
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
         self.line.start()
+        self._line_collector = line_collector(self.line, asyncio.get_running_loop())
+        REGISTRY.register(self._line_collector)
         await self.board.start()
         self.logins.start()
         REGISTRY.register(self._board_collector)
