@@ -163,7 +163,7 @@ class Sketch:
     """To send frames on this connection: that is when it can no longer cut."""
     last: int = field(init=False, default=0)
     _next: int = field(init=False, default=1)
-    _acked: int = field(init=False, default=0)
+    acked: int = field(init=False, default=0)
     _window: int = field(init=False, default=0)
     _until_s: float = field(init=False, default=0)
     _error: dict[str, Any] = field(init=False, default_factory=dict)
@@ -192,7 +192,7 @@ class Sketch:
 
     def outgoing(self, now_s: float) -> list[bytes]:
         texts = []
-        while self._next <= min(self.last, self._acked + self._window) and now_s >= self._until_s:
+        while self._next <= min(self.last, self.acked + self._window) and now_s >= self._until_s:
             if self._next < self.frames[0][0]:
                 self.hangs_up = True
                 break
@@ -212,7 +212,7 @@ class Sketch:
         match message["type"]:
             case "welcome":
                 self._settle(message["resume"]["committed"])
-                self._next = self._acked + 1
+                self._next = self.acked + 1
                 self._window = message["limits"]["in_flight"]
                 self.may_cut, self.is_untold = True, False
             case "ack":
@@ -228,8 +228,8 @@ class Sketch:
                 self.hangs_up = True
 
     def _settle(self, through: int) -> None:
-        self._acked = max(self._acked, through)
-        self._next = max(self._next, self._acked + 1)
+        self.acked = max(self.acked, through)
+        self._next = max(self._next, self.acked + 1)
         while self.frames and self.frames[0][0] <= through:
             self.safe.update(self.frames.popleft()[2])
 
@@ -239,7 +239,7 @@ class Sketch:
         self.hangs_up = self.may_cut = self.has_begun = False
         if error.get("code") == "stream_reused":
             self.name, self.is_untold = self._new_name(), False
-            self._acked = 0
+            self.acked = 0
             self.named.update(self.held)
             self._number_from(0, [(kind, readings) for _, kind, readings in self.frames])
         for i, (seq, _, readings) in enumerate(self.frames):
@@ -260,7 +260,7 @@ class Sketch:
             if kind in ("timeless", "timed"):
                 parts = [p[i : i + size] for p in parts for i in range(0, len(p), size)]
             anew += [(kind, readings) for readings in parts]
-        self._number_from(self._acked, anew)
+        self._number_from(self.acked, anew)
 
     def _number_from(self, last: int, frames: list[tuple[Kind, Sequence[int]]]) -> None:
         self.frames.clear()

@@ -117,16 +117,13 @@ class Hub:
             settlement.connection.session.settle(settlement)
             self._speak(settlement.connection)
 
-    def stop(self) -> None:
-        """End in order: flush, last acks, bye."""
-        self.write(len(self.waiting))
+    def stop(self, *, flushes: bool) -> None:
+        """End in order: flush, if the database lets it, last acks, bye."""
+        self.write(len(self.waiting) if flushes else 0)
         self.tell()
-        bye = {"type": "bye", "code": "restart", "retry_after_ms": 500}
-        for connection in self.connections:
-            if connection.session.stream is not None:
-                connection.down.append(json.dumps(is_what_a_hub_says(bye)).encode())
-            connection.down.append(4503)
-            connection.hub_is_there = False
+        for connection in list(self.connections):
+            connection.session.bye(500)
+            self._speak(connection)
         self._begin()
 
     def leave(self, connection: Connection) -> None:

@@ -33,10 +33,13 @@ ENDS = [
     "the device, and it goes by its old name",
     "the hub",
     "the hub, in order",
+    "the hub, in order but for its database",
 ]
 WHIMS = [
     "drops its oldest",
     "sends again",
+    "sends what was acked",
+    "sends what was acked",
     "loses what it sent",
     "loses what it was sent",
 ]
@@ -51,6 +54,7 @@ steps = st.one_of(
     st.tuples(st.sampled_from(["send", "read", "write", "hear"]), clients, some),
     st.tuples(st.sampled_from(["send", "read", "commit", "tell", "hear"]), clients, some),
     st.tuples(st.sampled_from(["round", "round", "wait", "cut anew"]), clients, some),
+    st.tuples(st.just("be refused"), clients, st.integers(1, 3)),
 )
 
 
@@ -84,6 +88,8 @@ class Histories(RuleBasedStateMachine):
                     self._hear(who, 1)
                 case "cut anew" if self.sketch.may_cut:
                     self.sketch.cut_anew(how)
+                case "be refused":
+                    self._be_refused(who, how)
                 case "send":
                     self._send(who)
                 case "read":
@@ -151,6 +157,19 @@ class Histories(RuleBasedStateMachine):
         self.hubs[who].tell()
         self._hear(who, messages)
 
+    def _be_refused(self, who: int, how_often: int) -> None:
+        """The hub cannot take this device's frames, however often, and then it can again."""
+        for _ in range(how_often):
+            self._send(who)
+            connection = self.links[who]
+            if connection is None:
+                return
+            before, connection.hub.refusal = connection.hub.refusal, ("busy", 100)
+            self._read(connection, len(connection.up))
+            connection.hub.refusal = before
+            self._hear(who, len(connection.down))
+            self.clock.ticks += 200
+
     # What else happens
 
     @rule(who=st.integers(0, 1), how=st.sampled_from(ENDS))
@@ -167,7 +186,9 @@ class Histories(RuleBasedStateMachine):
             case "the hub":
                 self.hubs[who].die()
             case "the hub, in order":
-                self.hubs[who].stop()
+                self.hubs[who].stop(flushes=True)
+            case "the hub, in order but for its database":
+                self.hubs[who].stop(flushes=False)
 
     def _cut(self, who: int, code: int) -> None:
         """The device's end of it; what it has sent may still come to the hub, or not."""
@@ -220,6 +241,8 @@ class Histories(RuleBasedStateMachine):
                 sketch.drop_oldest()
             case "sends again" if connection and sketch.frames and sketch.has_begun:
                 connection.up.append(sketch.text(sketch.frames[number % len(sketch.frames)][0]))
+            case "sends what was acked" if connection and sketch.has_begun and sketch.acked:
+                connection.up.append(b'{"seq":%d,"readings":[]}' % sketch.acked)
             case "loses what it sent" if connection:
                 self._lose(connection, connection.up, number)
             case "loses what it was sent" if connection:
@@ -290,7 +313,7 @@ class Histories(RuleBasedStateMachine):
 
 Histories.TestCase.settings = settings(
     deadline=None,
-    max_examples=3_000 if THOROUGH else 250,
+    max_examples=3_000 if THOROUGH else 150,
     stateful_step_count=80 if THOROUGH else 60,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
