@@ -313,7 +313,7 @@ class Histories(RuleBasedStateMachine):
 
 Histories.TestCase.settings = settings(
     deadline=None,
-    max_examples=3_000 if THOROUGH else 150,
+    max_examples=3_000 if THOROUGH else 120,
     stateful_step_count=80 if THOROUGH else 60,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
