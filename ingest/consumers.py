@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar, Final, cast
 
 from channels.consumer import AsyncConsumer
@@ -20,18 +19,15 @@ from ingest import metrics
 from ingest.admission import Held
 from ingest.gate import TooManyFailures, Unavailable
 from ingest.line import Line, now_us
+from ingest.scope import BEARER_SUBPROTOCOL, Receive, Send, address_of, shown_token
 from ingest.session import HOLD, Hello, Hold, Opened, Refused, Session, Settlement, Taken
 from ingest.storage import StreamRequest, StreamReused
 
 logger = logging.getLogger(__name__)
 
 SUBPROTOCOL: Final = "weir.v1"
-BEARER_SUBPROTOCOL: Final = "bearer."  # of browsers, which cannot set a header
 TOO_MANY_FAILURES: Final = "too many wrong tokens: wait before you show another"
 LAST_WORD_S: Final = 2.0  # for who is shown out to take it
-
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class DeviceConsumer(AsyncConsumer):
@@ -377,22 +373,3 @@ class DeviceConsumer(AsyncConsumer):
             self.line.places.leave_plain(self.bearer.device_id)
         if self._streamed is not None:
             self.line.places.leave_stream(self.bearer.device_id, self._streamed.name, self)
-
-
-def address_of(scope: dict[str, Any]) -> str:
-    """Where the connection comes from; empty for one without an address, a Unix socket's."""
-    client = scope.get("client")
-    return str(client[0]) if client else ""
-
-
-def shown_token(scope: dict[str, Any]) -> str | None:
-    """The token in the Authorization header, or in a subprotocol; never in the URL."""
-    for name, value in scope.get("headers", ()):
-        if name == b"authorization":
-            scheme, _, token = value.partition(b" ")
-            if scheme.lower() == b"bearer" and token.strip():
-                return str(token.strip(), "latin-1")
-    for offered in scope.get("subprotocols") or ():
-        if offered.startswith(BEARER_SUBPROTOCOL):
-            return str(offered[len(BEARER_SUBPROTOCOL) :])
-    return None

@@ -15,9 +15,10 @@ from channels.consumer import AsyncConsumer
 
 from devices.tokens import Bearer, TokenRefused
 from ingest import metrics
-from ingest.consumers import TOO_MANY_FAILURES, Receive, Send, address_of, shown_token
+from ingest.consumers import TOO_MANY_FAILURES
 from ingest.gate import TooManyFailures, Unavailable
 from ingest.line import Line, now_us
+from ingest.scope import Receive, Send, address_of, shown_token
 from ingest.session import Close, Hello, Session, Settlement, Taken
 
 logger = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 from typing import Final
 
-from ingest.consumers import address_of, shown_token
+from ingest.scope import address_of, shown_token
 from project.address import is_loopback
 from project.proxies import FORWARDING, Application, Receive, Scope, Send
 

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from prometheus_client import Counter
 
-from ingest.consumers import address_of
 from ingest.failures import Allowances, network_of
+from ingest.scope import address_of
 from project.proxies import Application, Receive, Scope, Send
 
 LIMITED: Final = Counter("weir_logins_limited", "Logins that were not looked at: too many failed")
