@@ -87,7 +87,8 @@ class Welcome(TypedDict):
     time: Annotated[int, Field(ge=0, description="the hub's clock, Unix milliseconds")]
     durable: NotRequired[
         Annotated[
-            bool, Field(description="false: an operator has let the database ack before it syncs")
+            Literal[False],
+            Field(description="an operator has let the database ack before it syncs"),
         ]
     ]
     resume: NotRequired[Annotated[Resume, Field(description="after a hello with a stream")]]
