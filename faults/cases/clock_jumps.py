@@ -1,4 +1,4 @@
-"""The hub's clock jumps a day and an hour ahead, an hour back, and begins in 1970.
+"""The hub's clock jumps a day and an hour ahead and back, an hour back, and begins in 1970.
 
 The devices' clocks are right all the time. While the hub's is behind what it stored itself it takes
 nothing, and disconnects nobody.
@@ -30,7 +30,8 @@ def run(place: Place) -> list[Row]:
         scene.open_viewers()
         scene.ahead()
         scene.back_from_ahead()
-        scene.behind()
+        if not place.short or place.engine == "sqlite":  # it is one code on both
+            scene.behind()
         scene.in_1970()
         result = scene.fleet.stop()
     assert result["reconnects"] == devices  # the hub was restarted once
@@ -40,12 +41,16 @@ def run(place: Place) -> list[Row]:
     return [
         place.row(
             scene.store,
-            done=f"each in turn, under {devices} devices; back to the true time after each",
+            done=f"{', '.join(scene.again_s)}: in turn, under {devices} devices; right again"
+            " after each",
             seen="no connection was closed for it, no true time was refused; while the clock was"
             " behind what was stored, acks waited and `/readyz` said so; sealed a day ahead,"
             " readings were late, and exact; first ack after the clock was right again"
             f" {max(scene.again_s.values()):.1f} s at most",
-            figures={f"ack_after_{what}_s": took_s for what, took_s in scene.again_s.items()},
+            figures={
+                f"ack_after_{what.replace(' ', '_')}_s": took_s
+                for what, took_s in scene.again_s.items()
+            },
         )
     ]
 
@@ -91,7 +96,7 @@ class Scene:
         self.takes_nothing()
         self.acks.mark(reconnected=False)
         manage(self.store.url, "trustclock", "--no-input")
-        self.again("ahead")
+        self.again("25 h ahead")
 
     def behind(self) -> None:
         self.clock.set(-HOUR_S)
@@ -99,7 +104,7 @@ class Scene:
         self.hold()
         self.acks.mark(reconnected=False)
         self.clock.set(0)
-        self.again("behind")
+        self.again("1 h behind")
 
     def in_1970(self) -> None:
         """The hub is started before its clock is told the time."""
@@ -111,7 +116,7 @@ class Scene:
         self.takes_nothing()
         self.acks.mark()
         self.clock.set(0)
-        self.again("1970")
+        self.again("begun in 1970")
 
     def acks_go_on(self) -> None:
         self.acks.mark(reconnected=False)
