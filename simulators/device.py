@@ -157,6 +157,7 @@ class Device:
             self.open = True
             self.window.announce(self.limits.in_flight or PLAIN_WINDOW_FRAMES)
             return
+        self._notes += [Dropped(self.stream, frame) for frame in self.spool.make_room()]
         held = {"first": self.spool.first, "last": self.spool.last}
         self._control.append(orjson.dumps({"type": "hello", "stream": self.stream, "held": held}))
 

@@ -12,6 +12,8 @@ from itertools import islice
 
 from simulators.notes import Frame
 
+SPARE_PART = 10
+
 
 class Spool:
     """`last` is the number that was given out last."""
@@ -44,6 +46,13 @@ class Spool:
         body = b'{"seq":%d,%b' % (self.last, text) if self._numbered else b"{" + text
         self._frames.append(Frame(self.last, body, readings, due_s))
         return self._frames.popleft() if len(self._frames) > self._capacity else None
+
+    def make_room(self) -> list[Frame]:
+        """Drop the oldest until a tenth of the capacity is free: for what comes while a hello is
+        answered. In a spool that is full to the brim each new frame drops the one due next, and
+        its device says hello for ever."""
+        spare = len(self._frames) + self._capacity // SPARE_PART - self._capacity
+        return [self._frames.popleft() for _ in range(spare)]
 
     def following(self, seq: int, count: int) -> list[Frame] | None:
         """At most `count` frames after number `seq`; None where the next one was dropped."""

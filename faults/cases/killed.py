@@ -31,7 +31,7 @@ def run(place: Place) -> list[Row]:
     fleet = place.fleet(
         *(hub, place.tokens(store, devices), "run"),
         *("--rate", "20", "--samples", "5", "--state", "--behind", f"{behind_s}s"),
-        *("--duration", "forever", "--wait", "60s"),
+        *("--duration", "forever", "--wait", "60s", "--spool", "100000"),
     )
     acks = Acks(fleet)
     wait_until(lambda: store.readings() > 0, "readings arrive")
@@ -40,6 +40,7 @@ def run(place: Place) -> list[Row]:
     wait_until(lambda: store.number("SELECT count(*) FROM ingest_rollup") > 0, "sealing works", 120)
     result = fleet.stop()
     assert result["reconnects"] >= kills
+    assert result["dropped"] == 0
     assert hub.terminate() == 0
     figures = {"first_ack_median_s": median(first_s), "first_ack_most_s": max(first_s)}
     return [

@@ -332,6 +332,15 @@ def test_a_full_spool_that_dropped_the_next_number_due_hangs_up_once_there_is_ro
     assert bench.sent() == [4, 5, 6, 7]
 
 
+def test_a_full_spool_makes_room_for_what_comes_before_the_welcome() -> None:
+    bench = Bench(spool_frames=20)
+    bench.make(20)
+    assert bench.connect()["held"] == {"first": 3, "last": 20}
+    bench.make(2)
+    bench.welcome(committed=2)
+    assert bench.sent() == [3, 4, 5, 6]
+
+
 def test_a_nack_of_a_dropped_frame_hangs_up() -> None:
     bench = online(spool_frames=2)
     bench.make(2)
