@@ -197,8 +197,10 @@ class Histories(RuleBasedStateMachine):
             case "the hub, in order":
                 self.hubs[who].stop(flushes=True)
             case "the hub, in order but for its database":
+                for client in range(2):
+                    self._send(client)  # so that something is taken
                 for connection in self.connections():
-                    self._read(connection, len(connection.up))  # so that something is taken
+                    self._read(connection, len(connection.up))
                 self.hubs[who].stop(flushes=False)
 
     def _cut(self, who: int, code: int) -> None:
