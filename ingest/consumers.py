@@ -131,7 +131,7 @@ class DeviceConsumer(AsyncConsumer):
         if text is None:
             self.session.refuse_form("a message is JSON in a text frame, this one is binary")
         else:
-            came = self._offer(text, now_us())
+            came = self._offer(text)
             if isinstance(came, Hello):
                 await self._welcome(came)
             elif came is not None:
@@ -142,10 +142,13 @@ class DeviceConsumer(AsyncConsumer):
             self.session.repeated = 0
             await asyncio.sleep(self.line.repeat(self.bearer, len(text)))
 
-    def _offer(self, text: str, received_us: int) -> Hello | Hold | None:
+    def _offer(self, text: str, waited_us: int = 0) -> Hello | Hold | None:
         """Give a text to the session, and what it takes to the writer."""
-        refusal = self.line.refusal(self.bearer, received_us) if self.bearer else None
-        came = self.session.receive(text, received_us, refusal)
+        at_us = now_us()
+        # Whether it can be taken is asked of now: the moment it came may be long before the newest
+        # commit, and the clock is right all the same.
+        refusal = self.line.refusal(self.bearer, at_us) if self.bearer else None
+        came = self.session.receive(text, at_us - waited_us, refusal)
         if isinstance(came, Taken):
             self._submit(came)
             return None
@@ -209,9 +212,9 @@ class DeviceConsumer(AsyncConsumer):
         if self.session.close is None and self.session.is_full:
             self.line.admission.leave(self)
             return True
-        since_us = round((self._loop.time() - held.since_s) * 1_000_000)
+        waited_us = round((self._loop.time() - held.since_s) * 1_000_000)
         try:
-            came = self._offer(held.text, now_us() - since_us)
+            came = self._offer(held.text, waited_us)
         except Exception as error:
             held.done.set_exception(error)
             return True

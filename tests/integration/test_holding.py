@@ -263,6 +263,23 @@ async def test_a_frame_that_waited_is_of_the_moment_it_came(bench: OneBench) -> 
     assert (second - first).total_seconds() < 0.5
 
 
+async def test_frames_that_waited_longer_than_clocks_are_trusted_are_taken_all_the_same(
+    bench: OneBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after an outage of minutes: the first commits after it are newer than what waited."""
+    monkeypatch.setattr("ingest.clock.TOLERATED_US", 100_000)
+    hub = bench(buffer_readings=1)
+    hub.writes.clear()
+    sockets = [await hub.plain(await asyncio.to_thread(token, f"d{n}")) for n in range(3)]
+    for socket in sockets:
+        await send(socket, 1)
+    await hub.until(lambda: len(hub.line.admission) == 2, "all but one wait")
+    await asyncio.sleep(0.2)
+    hub.writes.set()
+    for socket in sockets:
+        assert await acked_through(socket, 1) == 1
+
+
 async def test_a_hub_that_ends_takes_nothing_of_what_waits_and_says_bye(bench: OneBench) -> None:
     hub = bench(buffer_readings=1)
     hub.writes.clear()
