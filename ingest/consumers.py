@@ -236,7 +236,7 @@ class DeviceConsumer(AsyncConsumer):
             return
         if hello.stream is not None and not await self._open_stream(self.bearer, hello):
             return
-        durable = self.line.writer.weakness is None
+        durable = self.line.writer.condition.weakness is None
         self.session.welcome(self._id, self.line.time_ms(), self._streamed, durable)
 
     async def _open_stream(self, bearer: Bearer, hello: Hello) -> bool:

@@ -49,15 +49,15 @@ def line_collector(line: Line, loop: asyncio.AbstractEventLoop) -> LineCollector
             "weir_devices_connected": ("Device connections let in", lambda: line.connected),
             "weir_database_in_trouble": (
                 "1 while the database cannot be written",
-                lambda: float(line.writer.in_trouble is not None),
+                lambda: float(line.writer.condition.trouble is not None),
             ),
             "weir_database_damaged": (
                 "1 once the database turned out to be damaged: nothing more is written",
-                lambda: float(line.writer.is_damaged),
+                lambda: float(line.writer.condition.is_damaged),
             ),
             "weir_durable": (
                 "0 where a power cut might lose what is acked, as the hub was told to allow",
-                lambda: float(line.writer.weakness is None),
+                lambda: float(line.writer.condition.weakness is None),
             ),
         },
         counters={

@@ -19,6 +19,7 @@ from devices.tokens import Bearer
 from ingest import metrics
 from ingest.admission import Admission
 from ingest.buffer import Submission
+from ingest.delivery import Delivery
 from ingest.flow import Budget, cost_bytes, retry_after_ms
 from ingest.gate import Gate, Guest, Unavailable
 from ingest.places import Places, Replaceable
@@ -27,7 +28,7 @@ from ingest.relay import Relay
 from ingest.session import Limits, Refused, Settlement, Taken
 from ingest.storage import Engine, Outcome, StreamAnswer, StreamRequest
 from ingest.windows import Windowed, Windows
-from ingest.writer import Delivery, Writer, WriterOptions
+from ingest.writer import Writer, WriterOptions
 
 logger = logging.getLogger(__name__)
 
@@ -181,7 +182,7 @@ class Line:
 
     def look(self) -> None:
         """Open, close or change the windows as things are now, and let in who waits for it."""
-        in_trouble = self.writer.in_trouble is not None or not self.writer.is_alive
+        in_trouble = self.writer.condition.trouble is not None or not self.writer.is_alive
         self.windows.look(paused=self._doubts_clock() or in_trouble)
         self.admission.let_in()
 

@@ -20,6 +20,7 @@ from django.db import DatabaseError, connection
 
 from devices.models import Device
 from ingest.clock import Clock
+from ingest.condition import Condition
 from ingest.storage import Reason
 
 logger = logging.getLogger(__name__)
@@ -34,8 +35,8 @@ Application = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
 class Writer(Protocol):
     """What is looked at of the line."""
 
-    trouble: Reason | None
     clock: Clock
+    condition: Condition
 
     @property
     def is_alive(self) -> bool: ...
@@ -101,10 +102,10 @@ def readyz(
         reached = await database.answer()
         if not writer.is_alive:
             state = "has ended: restart the hub"
-        elif writer.trouble is Reason.DAMAGED:
-            state = f"cannot write: {writer.trouble}, see docs/operations.md"
-        elif writer.trouble is not None:
-            state = f"cannot write: {writer.trouble}, acks wait"
+        elif writer.condition.trouble is Reason.DAMAGED:
+            state = f"cannot write: {writer.condition.trouble}, see docs/operations.md"
+        elif writer.condition.trouble is not None:
+            state = f"cannot write: {writer.condition.trouble}, acks wait"
         else:
             state = "ok"
         behind = writer.clock.is_behind(time.time_ns() // 1_000)

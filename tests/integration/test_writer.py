@@ -16,12 +16,13 @@ from django.db import connection
 
 from devices.models import Device
 from ingest.buffer import Submission
+from ingest.delivery import Delivery
 from ingest.fields import from_us
 from ingest.models import LineState, Rollup, Stream
 from ingest.session import Hello, Opened
 from ingest.storage import Collision, Damaged, Settlement, StreamRequest, Trouble
 from ingest.storage.postgres import PostgresEngine
-from ingest.writer import Delivery, Writer, WriterOptions
+from ingest.writer import Writer, WriterOptions
 from tests.integration.engine import engine, engine_url  # noqa: F401
 from tests.integration.storage.aggregation import assert_one_mind
 from tests.integration.storage.conftest import no_fsync, stage  # noqa: F401
@@ -167,7 +168,7 @@ def test_trouble_keeps_the_order_and_withholds_the_acks(
     assert bench.failures.calls.count(step) > 3
     assert [value for _, value in stored(roof, "t")] == [0, 1, 2]
     assert bench.writer is not None
-    assert bench.writer.in_trouble is None
+    assert bench.writer.condition.trouble is None
     assert Stream.objects.get().committed == 3
 
 
@@ -195,7 +196,7 @@ def test_a_damaged_database_is_said_once_and_never_tried_again(
     writer = bench.writer
     assert writer is not None
     bench.submit(*frames(device, 0))
-    wait_until(lambda: writer.is_damaged, "the damage is known")
+    wait_until(lambda: writer.condition.is_damaged, "the damage is known")
     bench.failures.calls.clear()
     writer.open_stream(StreamRequest(1, roof.pk, Hello(None, "s", 1, 1)))
     bench.wait_until(lambda: any(d.streams for d in bench.deliveries), "an answer")
@@ -218,7 +219,7 @@ def test_damage_that_a_hello_meets_stops_the_writing(bench: Bench, roof: Device)
     assert writer is not None
     writer.open_stream(StreamRequest(1, roof.pk, Hello(None, "s", 1, 1)))
     bench.wait_until(lambda: any(d.streams for d in bench.deliveries), "an answer")
-    assert writer.is_damaged
+    assert writer.condition.is_damaged
     bench.submit(*frames(Plain(roof), 0))
     assert not writer.stop(DEADLINE_S)
     assert bench.flushes() == []
@@ -229,7 +230,7 @@ def test_damage_that_sealing_meets_stops_the_writing(bench: Bench, roof: Device)
     bench.start()
     writer = bench.writer
     assert writer is not None
-    wait_until(lambda: writer.is_damaged, "sealing has met it")
+    wait_until(lambda: writer.condition.is_damaged, "sealing has met it")
     bench.submit(*frames(Plain(roof), 0))
     assert not writer.stop(DEADLINE_S)
     assert bench.flushes() == []
@@ -400,7 +401,7 @@ def test_trouble_that_a_hello_met_is_over_when_the_database_is_back(
     writer.open_stream(StreamRequest(1, roof.pk, Hello(None, "s", 1, 0)))
     bench.wait_until(lambda: bench.deliveries, "an answer")
     deadline_s = time.monotonic() + DEADLINE_S
-    while writer.in_trouble is not None:
+    while writer.condition.trouble is not None:
         assert time.monotonic() < deadline_s
         time.sleep(0.01)
 
