@@ -73,7 +73,7 @@ class DeviceConsumer(AsyncConsumer):
         offered = scope.get("subprotocols") or []
         named = [name for name in offered if not name.startswith(BEARER_SUBPROTOCOL)]
         chosen = SUBPROTOCOL if SUBPROTOCOL in named else None
-        await self._send({"type": "websocket.accept", "subprotocol": chosen})
+        await self._say({"type": "websocket.accept", "subprotocol": chosen})
         if named and chosen is None:
             self.session.fail(4406, "no_common_subprotocol", f"this hub speaks {SUBPROTOCOL}")
         elif self.line.stopping:
@@ -343,20 +343,27 @@ class DeviceConsumer(AsyncConsumer):
         if self.session.bounds_met:
             metrics.count_bounds(self.session.bounds_met)
         try:
-            while self.session.replies:
+            while self.session.replies and not self._closed:
                 replies, self.session.replies = self.session.replies, []
                 for text in replies:
-                    await self._send({"type": "websocket.send", "text": text})
-            if self.session.close is not None:
+                    await self._say({"type": "websocket.send", "text": text})
+            if self.session.close is not None and not self._closed:
                 self._closed = True
                 metrics.CLOSED.labels(str(self.session.close.closes)).inc()
                 close = self.session.close
-                await self._send(
+                await self._say(
                     {"type": "websocket.close", "code": close.closes, "reason": close.code}
                 )
                 self._ended.set()
         finally:
             self._sending = False
+
+    async def _say(self, message: dict[str, Any]) -> None:
+        try:
+            await self._send(message)
+        except OSError:  # as ASGI has it where the device has left; not every server raises it
+            self._closed = True
+            self._ended.set()
 
     def _leave(self) -> None:
         self._closed = True

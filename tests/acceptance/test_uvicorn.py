@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.devices import device, frame
-from tests.hubs import Hub, Store
+from tests.hubs import Hub, Store, wait_until
 from tests.servers import UVICORN
 
 
@@ -51,6 +51,20 @@ async def test_what_was_taken_is_acked_before_it_ends(store: Store, folder: Path
             assert await busy.hear_ack_of(10) == 10
             await asyncio.to_thread(hub.end)
     assert store.rows("SELECT committed, stored FROM ingest_stream") == [(10, 10)]
+
+
+async def test_a_device_that_leaves_before_its_acks_is_no_bug(hub: Hub) -> None:
+    """What is said to somebody who has left raises here, under Daphne it is thrown away."""
+    for number in range(20):
+        async with device(hub.url, hub.store.add_device(f"d{number}")) as leaving:
+            await leaving.say(*({"n": 1} for _ in range(40)))
+            if number % 2:
+                leaving.connection.transport.abort()
+    await asyncio.to_thread(
+        wait_until, lambda: hub.figures()["weir_devices_connected"] == 0, "all have left"
+    )
+    assert "Traceback" not in hub.log
+    assert "a bug" not in hub.log
 
 
 async def test_a_page_and_a_frame_by_post_are_answered(hub: Hub) -> None:
