@@ -220,7 +220,8 @@ class Board:
             if whole:
                 whole_s = self._elapsed()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._lost.wait(), CATALOGUE_INTERVAL_S)
+                async with asyncio.timeout(CATALOGUE_INTERVAL_S):
+                    await self._lost.wait()
             whole = self._lost.is_set()
             if whole:
                 await asyncio.sleep(max(0.0, CATALOGUE_INTERVAL_S - (self._elapsed() - whole_s)))
@@ -239,7 +240,8 @@ class Board:
     async def _flush(self) -> None:
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), HEARTBEAT_S)
+                async with asyncio.timeout(HEARTBEAT_S):
+                    await self._news.wait()
             self._news.clear()
             self._offer(*self._present.take_changes())
             await asyncio.sleep(self.interval_s * PACE)

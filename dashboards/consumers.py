@@ -109,7 +109,8 @@ class LiveConsumer:
     async def _say_why(self) -> None:
         """To a browser that is shown out; one that does not read is not waited for."""
         try:
-            await asyncio.wait_for(self._say_logged_out(), LAST_WORD_S)
+            async with asyncio.timeout(LAST_WORD_S):
+                await self._say_logged_out()
         except TimeoutError:
             self._task.cancel()
 
@@ -139,7 +140,8 @@ class LiveConsumer:
 
     async def _was_seen(self) -> bool:
         try:
-            await asyncio.wait_for(self._seen.wait(), self._seen_timeout_s)
+            async with asyncio.timeout(self._seen_timeout_s):
+                await self._seen.wait()
         except TimeoutError:
             return False
         return True

@@ -87,13 +87,17 @@ class Listener:
         finally:
             # Before the task: to end it, the layer would wait for Redis. And a channel that nobody
             # reads any more would gather messages without bound.
-            with suppress(Exception):
-                await asyncio.wait_for(self._layer.flush(), ANSWER_WITHIN_S)
-            hearing.cancel()
+            try:
+                with suppress(Exception):
+                    async with asyncio.timeout(ANSWER_WITHIN_S):
+                        await self._layer.flush()
+            finally:
+                hearing.cancel()
             await asyncio.gather(hearing, return_exceptions=True)
 
     async def _hear(self) -> None:
-        channel = await asyncio.wait_for(self._layer.new_channel(), ANSWER_WITHIN_S)
+        async with asyncio.timeout(ANSWER_WITHIN_S):
+            channel = await self._layer.new_channel()
         await self._join(channel)
         self._on_join()
         joining = asyncio.create_task(self._rejoin(channel), name="board-rejoin")
@@ -109,7 +113,8 @@ class Listener:
             joining.cancel()
 
     async def _join(self, channel: str) -> None:
-        await asyncio.wait_for(self._layer.group_add(GROUP, channel), ANSWER_WITHIN_S)
+        async with asyncio.timeout(ANSWER_WITHIN_S):
+            await self._layer.group_add(GROUP, channel)
 
     async def _rejoin(self, channel: str) -> None:
         while True:

@@ -103,7 +103,8 @@ class DeviceConsumer(AsyncConsumer):
         try:
             while self.bearer is None and not self._closed:
                 try:
-                    message = await asyncio.wait_for(self._next(), deadline - self._loop.time())
+                    async with asyncio.timeout_at(deadline):
+                        message = await self._next()
                 except TimeoutError:
                     self.session.fail(4408, "token_timeout", "no token was shown in time")
                     await self._drain()

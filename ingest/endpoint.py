@@ -131,7 +131,8 @@ class FrameEndpoint(AsyncConsumer):
             return Answer(400, self.session.close.text())
         self.line.submit(self, bearer, came, None)
         try:
-            await asyncio.wait_for(asyncio.shield(self._settled), self.ANSWER_TIMEOUT_S)
+            async with asyncio.timeout(self.ANSWER_TIMEOUT_S):
+                await asyncio.shield(self._settled)
         except TimeoutError:
             return self._unavailable("the hub could not commit in time: send the frame again")
         if self.session.close is not None:

@@ -131,7 +131,8 @@ class Line:
         """
         if not self.writer.clock.is_known:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._looked.wait(), CLOCK_WAIT_S)
+                async with asyncio.timeout(CLOCK_WAIT_S):
+                    await self._looked.wait()
             if not self.writer.clock.is_known:
                 raise Unavailable("the newest commit is not known yet")
         return await self.gate.admit(token, address)

@@ -128,7 +128,8 @@ class Relay:
             "body": body,
         }
         try:
-            await asyncio.wait_for(self._layer.group_send(GROUP, message), within_s)
+            async with asyncio.timeout(within_s):
+                await self._layer.group_send(GROUP, message)
         except Exception as error:
             self._missed(changed, told, error)
         else:

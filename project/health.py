@@ -57,7 +57,8 @@ class Probe:
             self._asked = asyncio.get_running_loop().create_future()
             threading.Thread(target=self._run, args=[self._asked], daemon=True).start()
         try:
-            return await asyncio.wait_for(asyncio.shield(self._asked), self._within_s)
+            async with asyncio.timeout(self._within_s):
+                return await asyncio.shield(self._asked)
         except TimeoutError:
             return False
 

@@ -99,7 +99,8 @@ def told(board: Board, summaries: int) -> bool:
 
 
 async def woken(viewer: Viewer) -> None:
-    await asyncio.wait_for(viewer.wake.wait(), DEADLINE_S)
+    async with asyncio.timeout(DEADLINE_S):
+        await viewer.wake.wait()
 
 
 @pytest.fixture

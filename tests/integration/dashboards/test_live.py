@@ -288,5 +288,6 @@ async def test_a_browser_that_does_not_read_is_not_waited_for_when_its_login_end
     await sync_to_async(User.objects.update)(is_active=False)
     await logins.look()
     with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(running, 10)
+        async with asyncio.timeout(10):
+            await running
     assert board.dashboards == 0
