@@ -18,9 +18,11 @@ from devices.tokens import Bearer, TokenRefused
 from ingest import metrics
 from ingest.admission import Held
 from ingest.gate import TooManyFailures, Unavailable
+from ingest.hello import Hello, Opened
 from ingest.line import Line, now_us
 from ingest.scope import BEARER_SUBPROTOCOL, Receive, Send, address_of, shown_token
-from ingest.session import HOLD, Hello, Hold, Opened, Refused, Session, Settlement, Taken
+from ingest.session import HOLD, Hold, Refused, Session, Taken
+from ingest.settlement import Settlement
 from ingest.storage import StreamRequest, StreamReused
 
 logger = logging.getLogger(__name__)

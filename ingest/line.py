@@ -22,10 +22,12 @@ from ingest.buffer import Submission
 from ingest.delivery import Delivery
 from ingest.flow import Budget, cost_bytes, retry_after_ms
 from ingest.gate import Gate, Guest, Unavailable
+from ingest.limits import Limits
 from ingest.places import Places, Replaceable
 from ingest.rates import Buckets, Rates
 from ingest.relay import Relay
-from ingest.session import Limits, Refused, Settlement, Taken
+from ingest.session import Refused, Taken
+from ingest.settlement import Settlement
 from ingest.storage import Engine, Outcome, StreamAnswer, StreamRequest
 from ingest.windows import Windowed, Windows
 from ingest.writer import Writer, WriterOptions

@@ -11,104 +11,22 @@ text again later, and read nothing else meanwhile.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ingest import wire
-from ingest.messages import SEQ_MAX
-from ingest.reading import (
-    METRIC_MAX_CHARACTERS,
-    TEXT_MAX_CHARACTERS,
-    Bounds,
-    Frame,
-    Refusal,
-)
+from ingest.close import Close
+from ingest.hello import BadHello, Hello, Opened, read_hello
+from ingest.limits import Limits
+from ingest.reading import Bounds, Frame
+from ingest.settlement import Settlement
+from ingest.wire import is_seq
 
-STREAM: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # Of the largest window it was told: a device that far beyond it is not listening, 4429.
 ABUSE_FACTOR: Final = 2
 
 Message = dict[str, Any] | list[Any]
 Refused = tuple[str, int]  # why the hub takes no frame now, a nack's code; and its retry_after_ms
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a device is told in `welcome`, and held to."""
-
-    frame_bytes: int = 262_144
-    frame_readings: int = 10_000
-    in_flight: int = 32
-    frames_per_s: int = 1_000  # 0 is no limit, here and below
-    readings_per_s: int = 50_000
-    bytes_per_s: int = 10_000_000
-    metrics: int = 2_000
-    metric_characters: int = METRIC_MAX_CHARACTERS
-    text_characters: int = TEXT_MAX_CHARACTERS
-    future_s: int = 600
-    ping_s: int = 20
-    busy_retry_ms: int = 100
-
-    def announced(self) -> dict[str, int]:
-        return {
-            "frame_bytes": self.frame_bytes,
-            "frame_readings": self.frame_readings,
-            "in_flight": self.in_flight,
-            "frames_per_s": self.frames_per_s,
-            "readings_per_s": self.readings_per_s,
-            "bytes_per_s": self.bytes_per_s,
-            "metrics": self.metrics,
-            "metric_characters": self.metric_characters,
-            "text_characters": self.text_characters,
-            "future_s": self.future_s,
-            "ping_s": self.ping_s,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Close:
-    """Why the hub closes: the protocol's code for the `error` message, and the WebSocket's."""
-
-    closes: int
-    code: str
-    message: str
-    seq: int | None = None
-    retry_after_ms: int | None = None
-
-    def text(self) -> str:
-        """The `error` message that goes before the close."""
-        error: dict[str, Any] = {"type": "error", "code": self.code, "message": self.message}
-        if self.seq is not None:
-            error["seq"] = self.seq
-        if self.retry_after_ms is not None:
-            error["retry_after_ms"] = self.retry_after_ms
-        return wire.encode(error)
-
-
-@dataclass(frozen=True, slots=True)
-class Hello:
-    """A device's `hello`. Without `stream` it only authenticates."""
-
-    token: str | None
-    stream: str | None
-    first: int = 1
-    last: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A stream as its `hello` transaction left it; `id` and `epoch` are the right to move it."""
-
-    id: int
-    epoch: int
-    name: str
-    committed: int
-    lost: int
-    stored: int
-    duplicate: int
-    rejected: int
-    forgotten: int = 0  # other streams of the device, to make room for a new one
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,24 +43,6 @@ class Hold:
 
 
 HOLD: Final = Hold()
-
-
-@dataclass(slots=True)
-class Settlement:
-    """What became of one connection's frames in a committed batch, through frame `through`.
-
-    `fenced`: the stream was taken over, nothing of these frames was stored, and they are not acked.
-    `refusals` are (seq of the frame, refusal), in order.
-    """
-
-    connection: Any
-    through: int = 0
-    stored: int = 0
-    duplicate: int = 0
-    rejected: int = 0
-    readings: int = 0
-    fenced: bool = False
-    refusals: list[tuple[int, Refusal]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -270,14 +170,7 @@ class Session:
             self.stream = stream
             self.taken = self.settled = stream.committed
             self.largest_window = max(self.largest_window, self.window)
-            answer["resume"] = {
-                "stream": stream.name,
-                "committed": stream.committed,
-                "lost": stream.lost,
-                "stored": stream.stored,
-                "duplicate": stream.duplicate,
-                "rejected": stream.rejected,
-            }
+            answer["resume"] = stream.resume()
         answer["limits"] = self.limits.announced() | {"in_flight": self.window}
         self.replies.append(wire.encode(answer))
 
@@ -315,21 +208,10 @@ class Session:
             # No frame is at fault, so no seq is told for which to send an empty one.
             return self.fail(4400, "bad_message", "hello comes once, before any frame")
         self._spoken = True
-        token, stream, held = message.get("token"), message.get("stream"), message.get("held")
-        if token is not None and not isinstance(token, str):
-            return self.refuse_form("the token in hello must be a text")
-        if stream is None:
-            return Hello(token, None)
-        if not isinstance(stream, str) or not STREAM.fullmatch(stream):
-            return self.refuse_form("a stream's name is 1 to 64 letters, digits, _ and -")
-        first: Any = held.get("first") if isinstance(held, dict) else None
-        last: Any = held.get("last") if isinstance(held, dict) else None
-        if not (_is_seq(first) and (last == 0 or _is_seq(last)) and first <= last + 1):
-            return self.refuse_form(
-                'hello with a stream carries "held": {"first": …, "last": …}; holding nothing,'
-                " first is last + 1"
-            )
-        return Hello(token, stream, first, last)
+        try:
+            return read_hello(message)
+        except BadHello as error:
+            return self.refuse_form(str(error))
 
     def _plain(
         self, message: Message, size_bytes: int, now_us: int, refusal: Refused | None
@@ -344,7 +226,7 @@ class Session:
         self, message: Message, size_bytes: int, now_us: int, refusal: Refused | None
     ) -> Taken | None:
         seq: Any = message.get("seq") if isinstance(message, dict) else None
-        if not _is_seq(seq):
+        if not is_seq(seq):
             return self.refuse_form(
                 "after hello with a stream each frame has a seq, an integer from 1"
             )
@@ -397,7 +279,3 @@ class Session:
             self._refusing = True
             self.nacked += 1
             self.replies.append(wire.encode({"type": "nack", "seq": seq, "code": code, **more}))
-
-
-def _is_seq(seq: Any) -> bool:
-    return seq.__class__ is int and 1 <= seq <= SEQ_MAX

@@ -17,6 +17,7 @@ import orjson
 from pydantic_core import from_json
 
 from ingest.columns import decode_columns
+from ingest.messages import SEQ_MAX
 from ingest.reading import Bounds, Code, Frame, Refusal, refused_whole
 from ingest.samples import decode_samples
 
@@ -72,6 +73,11 @@ def decode(message: dict[str, Any] | list[Any], now_us: int, bounds: Bounds) -> 
             return refused_whole(Code.BAD_FRAME, BAD_AGE, message, frame.readings)
         now_us -= round(age_ms * 1_000)
     return _decode_object(message, now_us, bounds)
+
+
+def is_seq(seq: Any) -> bool:
+    """Whether it can be a frame's number."""
+    return seq.__class__ is int and 1 <= seq <= SEQ_MAX
 
 
 def has_readings(message: Mapping[str, Any]) -> bool:

@@ -21,10 +21,10 @@ from dashboards.metrics import BoardCollector
 from ingest.flow import Budget
 from ingest.gate import Gate
 from ingest.gauges import line_collector
+from ingest.limits import Limits
 from ingest.line import Line
 from ingest.places import Places
 from ingest.relay import Relay
-from ingest.session import Limits
 from ingest.storage import Engine
 from ingest.storage.postgres import PostgresEngine
 from ingest.storage.sqlite import SqliteEngine

@@ -12,8 +12,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from ingest import metrics
+from ingest.close import Close
 from ingest.consumers import SUBPROTOCOL
-from ingest.session import Close
 
 logger = logging.getLogger(__name__)
 

@@ -12,8 +12,9 @@ from itertools import compress
 from typing import Any, Protocol
 
 from ingest.buffer import Submission
+from ingest.hello import Hello, Opened
 from ingest.reading import Refusal, Run
-from ingest.session import Hello, Opened, Settlement
+from ingest.settlement import Settlement
 from ingest.storage.trouble import Collision, Damaged, OutcomeUnknown, Poison, Reason, Trouble
 
 Row = tuple[int, int, Any]  # (time in µs, series id, value)

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import psycopg
 
-from ingest.session import Opened
+from ingest.hello import Opened
 from ingest.storage import StreamAnswer, StreamLocked, StreamRequest, StreamReused
 from ingest.storage.postgres_sealing import EPOCH
 

@@ -6,7 +6,7 @@ import secrets
 import sqlite3
 from dataclasses import replace
 
-from ingest.session import Opened
+from ingest.hello import Opened
 from ingest.storage import StreamAnswer, StreamLocked, StreamRequest, StreamReused
 
 

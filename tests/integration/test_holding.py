@@ -22,10 +22,10 @@ from devices.models import Device, Token
 from ingest.consumers import DeviceConsumer
 from ingest.flow import Budget
 from ingest.gate import Gate
+from ingest.limits import Limits
 from ingest.line import Line
 from ingest.models import Reading
 from ingest.relay import Relay
-from ingest.session import Limits
 from ingest.storage import Engine
 from ingest.storage.sqlite import SqliteEngine
 from ingest.writer import WriterOptions

@@ -21,12 +21,12 @@ from devices.models import Device
 from ingest.consumers import DeviceConsumer
 from ingest.endpoint import FrameEndpoint
 from ingest.gate import Gate
+from ingest.limits import Limits
 from ingest.line import Line
 from ingest.messages import ErrorCode
 from ingest.models import Reading
 from ingest.reading import Code
 from ingest.relay import Relay
-from ingest.session import Limits
 from ingest.storage import Trouble
 from ingest.storage.sqlite import SqliteEngine
 from ingest.writer import WriterOptions

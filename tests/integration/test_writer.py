@@ -18,8 +18,8 @@ from devices.models import Device
 from ingest.buffer import Submission
 from ingest.delivery import Delivery
 from ingest.fields import from_us
+from ingest.hello import Hello, Opened
 from ingest.models import LineState, Rollup, Stream
-from ingest.session import Hello, Opened
 from ingest.storage import Collision, Damaged, Settlement, StreamRequest, Trouble
 from ingest.storage.postgres import PostgresEngine
 from ingest.writer import Writer, WriterOptions

@@ -19,9 +19,9 @@ from devices.models import Device, Series
 from devices.tokens import issue
 from ingest.buffer import Submission
 from ingest.fields import to_us
+from ingest.hello import Hello, Opened
 from ingest.models import LineState, Reading, TextReading
 from ingest.reading import BOOLEAN, NUMBER, TEXT, Frame, Refusal, Run
-from ingest.session import Hello, Opened
 from ingest.storage import Engine, Outcome, Settlement, StreamAnswer, StreamRequest
 from ingest.storage.postgres import PostgresEngine
 from ingest.storage.sqlite import SqliteEngine

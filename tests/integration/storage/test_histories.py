@@ -21,9 +21,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from devices.models import Series
 from ingest.buffer import Submission
 from ingest.fields import to_us
+from ingest.hello import Opened
 from ingest.models import Stream, TextReading
 from ingest.reading import TEXT, Run
-from ingest.session import Opened
 from ingest.storage import OutcomeUnknown, Settlement, Trouble
 from tests.integration.storage.aggregation import assert_one_mind
 from tests.integration.storage.failing import FailingEngine, failing

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 
 from devices.models import Device
+from ingest.hello import Hello, Opened
 from ingest.models import Stream
-from ingest.session import Hello, Opened
 from ingest.storage import Claim, StreamLocked, StreamRequest, StreamReused
 from tests.integration.storage.stage import (
     NOW_US,

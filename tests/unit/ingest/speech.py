@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ingest.session import Hello, Hold, Limits, Opened, Refused, Session, Settlement, Taken
+from ingest.hello import Hello, Opened
+from ingest.limits import Limits
+from ingest.session import Hold, Refused, Session, Taken
+from ingest.settlement import Settlement
 from tests.unit.ingest.frames import NOW_MS, NOW_US
 
 LIMITS = Limits(frame_bytes=1_024, frame_readings=100, in_flight=4)

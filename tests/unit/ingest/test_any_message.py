@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ingest import wire
+from ingest.limits import Limits
 from ingest.reading import (
     EARLIEST_US,
     INTEGER_MAX,
@@ -21,7 +22,7 @@ from ingest.reading import (
     is_metric,
     is_storable,
 )
-from ingest.session import Limits, Session, Taken
+from ingest.session import Session, Taken
 from tests.unit.ingest.frames import FUTURE_MS, NOW_MS, NOW_US, adds_up
 from tests.unit.ingest.speech import hello, opened
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from ingest.messages import SEQ_MAX
-from ingest.session import Settlement
+from ingest.settlement import Settlement
 from tests.unit.ingest.frames import NOW_MS
 from tests.unit.ingest.speech import LIMITS, Speech, frame, hello, opened, plain, reliable
 

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from ingest import wire
+from ingest.hello import Hello
 from ingest.messages import SEQ_MAX
 from ingest.reading import Code
 from ingest.schema import published
-from ingest.session import Hello, Session
+from ingest.session import Session
 from tests.schema import DEVICE, PUBLISHED, is_what_a_hub_says
 from tests.unit.ingest.frames import NOW_US
 from tests.unit.ingest.speech import LIMITS

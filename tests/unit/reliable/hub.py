@@ -10,7 +10,10 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-from ingest.session import Hello, Limits, Opened, Refused, Session, Settlement, Taken
+from ingest.hello import Hello, Opened
+from ingest.limits import Limits
+from ingest.session import Refused, Session, Taken
+from ingest.settlement import Settlement
 from tests.schema import is_what_a_hub_says
 from tests.unit.ingest.frames import NOW_MS, NOW_US
 from tests.unit.reliable.clients import GONE

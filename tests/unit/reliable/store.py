@@ -10,8 +10,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from ingest.hello import Hello, Opened
 from ingest.reading import Frame
-from ingest.session import Hello, Opened, Settlement, Taken
+from ingest.session import Taken
+from ingest.settlement import Settlement
 
 
 @dataclass
