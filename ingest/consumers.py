@@ -43,6 +43,7 @@ class DeviceConsumer(AsyncConsumer):
         self.bearer: Bearer | None = None
         self._id = secrets.token_hex(8)
         self._sending = False
+        self._telling: asyncio.Task[None] | None = None  # what it was not waiting to hear
         self._closed = False
         self._streamed: Opened | None = None
         self._plain = False
@@ -123,6 +124,9 @@ class DeviceConsumer(AsyncConsumer):
 
     async def _next(self) -> dict[str, Any]:
         """The next message: the one that was read ahead, if there is one."""
+        if self._sending and self._telling is not None:
+            # It does not take what it is told: reading on would make more of that, without bound.
+            await asyncio.wait((self._telling,))
         if self._ahead is None:
             return await self._receive()
         ahead, self._ahead = self._ahead, None
@@ -336,7 +340,7 @@ class DeviceConsumer(AsyncConsumer):
         if self._held is not None and self.session.close is not None:
             self.attempt()  # nothing more is taken: it need not wait
         if self.session.replies and not self._sending and not self._closed:
-            self._loop.create_task(self._drain())
+            self._telling = self._loop.create_task(self._drain())
 
     async def _drain(self) -> None:
         """Send what the session has to say, in order, and close after its last word."""

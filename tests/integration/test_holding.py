@@ -35,6 +35,7 @@ from tests.integration.storage.failing import failing
 
 DEADLINE_S = 20.0
 WINDOW = 4
+TEXT = {"type": "websocket.receive", "text": '{"n": 1}'}
 
 
 @pytest.fixture
@@ -278,6 +279,37 @@ async def test_frames_that_waited_longer_than_clocks_are_trusted_are_taken_all_t
     hub.writes.set()
     for socket in sockets:
         assert await acked_through(socket, 1) == 1
+
+
+async def test_one_that_does_not_take_its_acks_is_not_read_either(bench: OneBench) -> None:
+    """Whatever the server lets in: else what it is still to be told would grow with every frame."""
+    hub = bench()
+    bearer = f"Bearer {await asyncio.to_thread(token, 'deaf')}".encode()
+    scope = {"type": "websocket", "headers": [(b"authorization", bearer)]}
+    frames = iter([{"type": "websocket.connect"}, *[TEXT] * 20])
+    heard: list[str] = []
+    takes = asyncio.Event()
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.sleep(0.01)  # not all at once: acks come while the next is waited for
+        return next(frames, None) or await asyncio.get_running_loop().create_future()
+
+    async def take(message: dict[str, Any]) -> None:
+        if message["type"] == "websocket.send":
+            await takes.wait()
+            heard.append(message["text"])
+
+    deaf = asyncio.create_task(DeviceConsumer.as_asgi(line=hub.line)(scope, receive, take))
+    await hub.until(lambda: hub.line.tally.snapshot()["stored"], "its first frames are stored")
+    other = await hub.plain(await asyncio.to_thread(token, "other"))
+    for seq in range(1, 101):
+        await send(other, seq)
+        assert await acked_through(other, seq) == 1
+    assert hub.line.tally.snapshot()["taken"] - 100 <= 2 * WINDOW
+    takes.set()
+    await hub.until(lambda: heard and json.loads(heard[-1])["seq"] == 20, "it hears of them all")
+    deaf.cancel()
+    await asyncio.gather(deaf, return_exceptions=True)
 
 
 async def test_a_hub_that_ends_takes_nothing_of_what_waits_and_says_bye(bench: OneBench) -> None:
