@@ -66,15 +66,15 @@ _SESSION: Final = (
 
 # A server that vanished answers nothing, and Linux would wait two hours for it, or a quarter of one
 # for what was sent. One that is only slow does answer to these: its kernel does. All in seconds,
-# but the last, which is in milliseconds.
-_CONNECTION: Final = {
+# but the last, which is in milliseconds. For every connection of a hub.
+PATIENCE: Final = {
     "connect_timeout": 5,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,
     "tcp_user_timeout": 20_000,
-    "application_name": "weir writer",
 }
+_CONNECTION: Final = PATIENCE | {"application_name": "weir writer"}
 
 
 class PostgresEngine:
