@@ -28,6 +28,8 @@ from ingest.fields import to_us
 logger = logging.getLogger(__name__)
 
 
+# Of one question: the database hangs then, and who comes after it would wait for it in vain.
+ANSWER_WITHIN_S = 10.0
 # Refusals that another time of day would not bring.
 TIMED: Final = frozenset(("token_not_yet", "token_expired"))
 
@@ -82,6 +84,7 @@ class Gate:
             1, thread_name_prefix="weir-gate", initializer=_keep_connection
         )
         self._stopped = False
+        self._asking_since_s: float | None = None  # set by the executor's thread alone
         self._guests: dict[int, set[Guest]] = {}
         # While this machine's clock is known to be wrong, no token is refused for the time.
         self.clock = Clock()
@@ -184,10 +187,16 @@ class Gate:
         def asked() -> T:
             if self._stopped:
                 raise Unavailable("the hub stops")
-            close_old_connections()
+            self._asking_since_s = time.monotonic()
             try:
+                close_old_connections()
                 return question()
             except DatabaseError as error:
                 raise Unavailable(str(error)) from error
+            finally:
+                self._asking_since_s = None
 
+        since_s = self._asking_since_s
+        if since_s is not None and time.monotonic() - since_s > ANSWER_WITHIN_S:
+            raise Unavailable("the database does not answer")
         return await asyncio.get_running_loop().run_in_executor(self._executor, asked)

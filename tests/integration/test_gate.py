@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
+import threading
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,7 +17,7 @@ from django.test.utils import CaptureQueriesContext
 from devices import tokens
 from devices.models import Device
 from devices.tokens import TokenRefused
-from ingest.gate import Gate, TooManyFailures
+from ingest.gate import Gate, TooManyFailures, Unavailable
 from tests.integration.engine import default_database, engine, engine_url  # noqa: F401
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -139,3 +141,23 @@ async def test_a_revoked_token_that_comes_back_is_stopped_and_its_neighbours_are
         assert await refuse(gate, revoked) == "token_revoked"
     await stopped(gate, revoked)
     assert (await gate.admit(good, HERE)).uid == "roof"
+
+
+async def test_who_comes_while_the_database_hangs_is_told_so_and_let_in_afterwards(
+    gate: Gate, good: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else they would gather before it, in silence, for as long as it hangs."""
+    monkeypatch.setattr("ingest.gate.ANSWER_WITHIN_S", 0.0)
+    began, answers = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        began.set()
+        answers.wait(20)
+
+    hanging = asyncio.create_task(gate._ask(hang))
+    await asyncio.to_thread(began.wait)
+    with pytest.raises(Unavailable):
+        await gate.admit(good, HERE)
+    answers.set()
+    await hanging
+    assert (await gate.admit(good, HERE)).device_id
