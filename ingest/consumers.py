@@ -1,15 +1,15 @@
 """The device's door: a WebSocket at `/ws/ingest/`. One frame over HTTP is `endpoint`'s.
 
 The thin shell around `Session`: it moves texts and closes, and knows no rule of the protocol but
-how a connection begins and ends. A receive loop of its own, because Channels' dispatch looks at
-database connections in a thread for every message (100–290 µs).
+how a connection begins and ends; who it is on the line, `reception` knows. A receive loop of its
+own, because Channels' dispatch looks at database connections in a thread for every message
+(100–290 µs).
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 from typing import Any, ClassVar, Final, cast
 
 from channels.consumer import AsyncConsumer
@@ -17,18 +17,17 @@ from channels.consumer import AsyncConsumer
 from devices.tokens import Bearer, TokenRefused
 from ingest import metrics
 from ingest.admission import Held
-from ingest.gate import TooManyFailures, Unavailable
-from ingest.hello import Hello, Opened
+from ingest.hello import Hello
 from ingest.line import Line, now_us
+from ingest.reception import Reception
 from ingest.scope import BEARER_SUBPROTOCOL, Receive, Send, address_of, shown_token
 from ingest.session import HOLD, Hold, Refused, Session, Taken
 from ingest.settlement import Settlement
-from ingest.storage import StreamRequest, StreamReused
+from ingest.voice import Voice
 
 logger = logging.getLogger(__name__)
 
 SUBPROTOCOL: Final = "weir.v1"
-TOO_MANY_FAILURES: Final = "too many wrong tokens: wait before you show another"
 LAST_WORD_S: Final = 2.0  # for who is shown out to take it
 
 
@@ -40,22 +39,19 @@ class DeviceConsumer(AsyncConsumer):
     def __init__(self, line: Line) -> None:
         self.line = line
         self.session = Session(line.limits)
-        self.bearer: Bearer | None = None
-        self._id = secrets.token_hex(8)
-        self._sending = False
-        self._telling: asyncio.Task[None] | None = None  # what it was not waiting to hear
-        self._closed = False
-        self._streamed: Opened | None = None
-        self._plain = False
-        self._ended = asyncio.Event()  # the close has been handed over, or the device has left
         self._held: Held | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._ahead: asyncio.Task[dict[str, Any]] | None = None
 
+    @property
+    def bearer(self) -> Bearer | None:
+        """Who was let in."""
+        return self._reception.bearer
+
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         self._receive = receive
-        self._send = send
-        self._address = address_of(scope)
+        self._voice = Voice(self.session, send)
+        self._reception = Reception(self.line, self.session, self, address_of(scope))
         self._loop = asyncio.get_running_loop()
         self._task = cast(asyncio.Task[None], asyncio.current_task())
         try:
@@ -67,7 +63,7 @@ class DeviceConsumer(AsyncConsumer):
         except Exception:
             logger.exception("a bug on a device connection; it is closed")
             self.session.fail(4500, "bug", "the hub made a mistake; it is in its log")
-            await self._drain()
+            await self._voice.drain()
         finally:
             self._leave()
 
@@ -76,41 +72,41 @@ class DeviceConsumer(AsyncConsumer):
         offered = scope.get("subprotocols") or []
         named = [name for name in offered if not name.startswith(BEARER_SUBPROTOCOL)]
         chosen = SUBPROTOCOL if SUBPROTOCOL in named else None
-        await self._say({"type": "websocket.accept", "subprotocol": chosen})
+        await self._voice.say({"type": "websocket.accept", "subprotocol": chosen})
         if named and chosen is None:
             self.session.fail(4406, "no_common_subprotocol", f"this hub speaks {SUBPROTOCOL}")
         elif self.line.stopping:
-            self._unavailable("the hub ends")
-        await self._drain()
-        return not self._closed
+            self._reception.turn_away("the hub ends")
+        await self._voice.drain()
+        return not self._voice.is_closed
 
     async def _listen(self, scope: dict[str, Any]) -> None:
         token = shown_token(scope)
         if token is not None:
-            await self._authenticate(token)
+            await self._reception.authenticate(token)
             self.session.authenticated = self.bearer is not None
-            await self._drain()
-        if self.bearer is None and not self._closed:
+            await self._voice.drain()
+        if self.bearer is None and not self._voice.is_closed:
             await self._wait_for_token()
-        while not self._closed:
+        while not self._voice.is_closed:
             await self._take_or_end(await self._next())
 
     async def _wait_for_token(self) -> None:
         """Read until a token was shown, or the connection is to end for want of one."""
         if not self.line.places.enter_waiting():
             metrics.BOUNDS_MET.labels("sockets_waiting").inc()
-            self._unavailable("too many connections wait to show a token")
-            await self._drain()
+            self._reception.turn_away("too many connections wait to show a token")
+            await self._voice.drain()
             return
         deadline = self._loop.time() + self.line.hello_timeout_s
         try:
-            while self.bearer is None and not self._closed:
+            while self.bearer is None and not self._voice.is_closed:
                 try:
                     async with asyncio.timeout_at(deadline):
                         message = await self._next()
                 except TimeoutError:
                     self.session.fail(4408, "token_timeout", "no token was shown in time")
-                    await self._drain()
+                    await self._voice.drain()
                     return
                 await self._take_or_end(message)
         finally:
@@ -118,15 +114,15 @@ class DeviceConsumer(AsyncConsumer):
 
     async def _take_or_end(self, message: dict[str, Any]) -> None:
         if message["type"] == "websocket.disconnect":
-            self._closed = True
+            self._voice.leave()
         elif not self.line.stopping:
             await self._take(message)
 
     async def _next(self) -> dict[str, Any]:
         """The next message: the one that was read ahead, if there is one."""
-        if self._sending and self._telling is not None:
+        if self._voice.is_speaking:
             # It does not take what it is told: reading on would make more of that, without bound.
-            await asyncio.wait((self._telling,))
+            await self._voice.waited_for()
         if self._ahead is None:
             return await self._receive()
         ahead, self._ahead = self._ahead, None
@@ -140,11 +136,11 @@ class DeviceConsumer(AsyncConsumer):
         else:
             came = self._offer(text)
             if isinstance(came, Hello):
-                await self._welcome(came)
+                await self._reception.welcome(came)
             elif came is not None:
                 await self._hold(text)
         if self.session.replies:
-            await self._drain()
+            await self._voice.drain()
         if self.session.repeated and self.bearer is not None and text is not None:
             self.session.repeated = 0
             await asyncio.sleep(self.line.repeat(self.bearer, len(text)))
@@ -152,9 +148,10 @@ class DeviceConsumer(AsyncConsumer):
     def _offer(self, text: str, waited_us: int = 0) -> Hello | Hold | None:
         """Give a text to the session, and what it takes to the writer."""
         at_us = now_us()
+        bearer = self._reception.bearer
         # Whether it can be taken is asked of now: the moment it came may be long before the newest
         # commit, and the clock is right all the same.
-        refusal = self.line.refusal(self.bearer, at_us) if self.bearer else None
+        refusal = self.line.refusal(bearer, at_us) if bearer else None
         came = self.session.receive(text, at_us - waited_us, refusal)
         if isinstance(came, Taken):
             self._submit(came)
@@ -164,29 +161,18 @@ class DeviceConsumer(AsyncConsumer):
         return came
 
     def _submit(self, taken: Taken) -> None:
-        assert self.bearer is not None
+        reception = self._reception
+        assert reception.bearer is not None
         stream = None
-        if self._streamed is not None:
-            stream = (self._streamed.id, self._streamed.epoch)
-        elif not self._is_let_in():
+        if reception.stream is not None:
+            stream = (reception.stream.id, reception.stream.epoch)
+        elif not reception.has_place():
             return
-        self.line.submit(self, self.bearer, taken, stream)
-
-    def _is_let_in(self) -> bool:
-        """Whether the device may have this plain connection beside its others."""
-        assert self.bearer is not None
-        if not self._plain:
-            self._plain = self.line.places.enter_plain(self.bearer.device_id)
-            if not self._plain:
-                metrics.BOUNDS_MET.labels("plain_connections").inc()
-                self.session.fail(
-                    4429, "too_many_connections", "too many plain connections of this device"
-                )
-        return self._plain
+        self.line.submit(self, reception.bearer, taken, stream)
 
     def _wait_for(self, refusal: Refused | None) -> Hold | None:
         """See to it that a held text is offered again when that may help."""
-        if not self._is_let_in():
+        if not self._reception.has_place():
             return None
         if refusal is not None and refusal[0] == "busy":
             self.line.admission.enter(self)
@@ -231,67 +217,6 @@ class DeviceConsumer(AsyncConsumer):
         held.done.set_result(None)
         return True
 
-    async def _welcome(self, hello: Hello) -> None:
-        """Answer a hello: who it is, and where its stream goes on."""
-        if hello.token is not None:
-            await self._authenticate(hello.token)
-        if self.bearer is None:
-            self.session.fail(
-                4401, "token_missing", "show a token: Authorization: Bearer, or in hello"
-            )
-        if self.session.close is not None or self.bearer is None:
-            return
-        if hello.stream is not None and not await self._open_stream(self.bearer, hello):
-            return
-        durable = self.line.writer.condition.weakness is None
-        self.session.welcome(self._id, self.line.time_ms(), self._streamed, durable)
-
-    async def _open_stream(self, bearer: Bearer, hello: Hello) -> bool:
-        assert hello.stream is not None
-        answer = await self.line.open_stream(StreamRequest(None, bearer.device_id, hello))
-        if isinstance(answer, Opened):
-            self._streamed = answer
-            if answer.forgotten:
-                metrics.BOUNDS_MET.labels("streams").inc(answer.forgotten)
-            self.line.places.enter_stream(bearer.device_id, hello.stream, self)
-            return True
-        if isinstance(answer, StreamReused):
-            self.session.fail(
-                4400,
-                "stream_reused",
-                f"this stream is committed through {answer.committed}: come back with a new name",
-            )
-        else:
-            self._unavailable("the hub cannot open the stream now")
-        return False
-
-    async def _authenticate(self, token: str) -> None:
-        if self.bearer is not None:
-            self.line.leave(self)
-            self.bearer = None
-        try:
-            bearer = await self.line.admit(token, self._address)
-        except TokenRefused as refusal:
-            self.session.fail(refusal.closes, refusal.code, refusal.message)
-        except TooManyFailures as limited:
-            self.session.fail(
-                4429,
-                "too_many_failures",
-                TOO_MANY_FAILURES,
-                retry_after_ms=limited.retry_after_ms,
-            )
-        except Unavailable:
-            self._unavailable("the hub cannot check tokens now")
-        else:
-            if self.line.stopping:  # who was inside has been told, and nobody will be again
-                self._unavailable("the hub ends")
-                return
-            self.bearer = bearer
-            self.line.enter(self)
-
-    def _unavailable(self, message: str) -> None:
-        self.session.fail(4503, "unavailable", message, retry_after_ms=self.line.retry_after_ms())
-
     def settle(self, settlement: Settlement) -> None:
         """See `Sender`."""
         self.session.settle(settlement)
@@ -314,7 +239,7 @@ class DeviceConsumer(AsyncConsumer):
         """See `Connection`."""
         self.session.bye(retry_after_ms)
         self._wake()
-        await self._ended.wait()
+        await self._voice.ended.wait()
 
     def replace(self) -> None:
         """See `Replaceable`."""
@@ -333,48 +258,17 @@ class DeviceConsumer(AsyncConsumer):
         self._loop.call_later(LAST_WORD_S, self._end_unheard)
 
     def _end_unheard(self) -> None:
-        if not self._closed:
+        if not self._voice.is_closed:
             self._task.cancel()
 
     def _wake(self) -> None:
         if self._held is not None and self.session.close is not None:
             self.attempt()  # nothing more is taken: it need not wait
-        if self.session.replies and not self._sending and not self._closed:
-            self._telling = self._loop.create_task(self._drain())
-
-    async def _drain(self) -> None:
-        """Send what the session has to say, in order, and close after its last word."""
-        if self._sending or self._closed:
-            return
-        self._sending = True
-        if self.session.bounds_met:
-            metrics.count_bounds(self.session.bounds_met)
-        try:
-            while self.session.replies and not self._closed:
-                replies, self.session.replies = self.session.replies, []
-                for text in replies:
-                    await self._say({"type": "websocket.send", "text": text})
-            if self.session.close is not None and not self._closed:
-                self._closed = True
-                metrics.CLOSED.labels(str(self.session.close.closes)).inc()
-                close = self.session.close
-                await self._say(
-                    {"type": "websocket.close", "code": close.closes, "reason": close.code}
-                )
-                self._ended.set()
-        finally:
-            self._sending = False
-
-    async def _say(self, message: dict[str, Any]) -> None:
-        try:
-            await self._send(message)
-        except OSError:  # as ASGI has it where the device has left; not every server raises it
-            self._closed = True
-            self._ended.set()
+        if self.session.replies:
+            self._voice.wake()
 
     def _leave(self) -> None:
-        self._closed = True
-        self._ended.set()
+        self._voice.leave()
         self._held = None
         self.line.admission.leave(self)
         if self._timer is not None:
@@ -383,10 +277,4 @@ class DeviceConsumer(AsyncConsumer):
             self._ahead.cancel()
         metrics.NACKED.inc(self.session.nacked)
         metrics.IGNORED.inc(self.session.ignored)
-        if self.bearer is None:
-            return
-        self.line.leave(self)
-        if self._plain:
-            self.line.places.leave_plain(self.bearer.device_id)
-        if self._streamed is not None:
-            self.line.places.leave_stream(self.bearer.device_id, self._streamed.name, self)
+        self._reception.leave()

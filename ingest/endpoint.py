@@ -16,10 +16,10 @@ from channels.consumer import AsyncConsumer
 from devices.tokens import Bearer, TokenRefused
 from ingest import metrics
 from ingest.close import Close
-from ingest.consumers import TOO_MANY_FAILURES
 from ingest.gate import TooManyFailures, Unavailable
 from ingest.hello import Hello
 from ingest.line import Line, now_us
+from ingest.reception import TOO_MANY_FAILURES
 from ingest.scope import Receive, Send, address_of, shown_token
 from ingest.session import Session, Taken
 from ingest.settlement import Settlement

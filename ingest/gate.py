@@ -62,7 +62,8 @@ class TooManyFailures(Exception):
 class Guest(Protocol):
     """A connection that was let in with a token."""
 
-    bearer: Bearer | None
+    @property
+    def bearer(self) -> Bearer | None: ...
 
     def show_out(self, refusal: TokenRefused) -> None:
         """Close: its token lets nobody in any longer. Called on the event loop."""

@@ -45,7 +45,8 @@ LAST_WORDS_S: Final = 2.0  # for the hub's goodbye to be taken off its hands
 class Sender(Protocol):
     """Whoever a frame is taken from. All calls on the event loop."""
 
-    bearer: Bearer | None
+    @property
+    def bearer(self) -> Bearer | None: ...
 
     def settle(self, settlement: Settlement) -> None:
         """Frames of it were committed, or were fenced off."""

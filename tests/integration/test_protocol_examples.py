@@ -273,7 +273,12 @@ def test_the_page_lists_every_error_that_a_connection_can_end_with() -> None:
     """As the source names them, side by side with their close code."""
     source = "".join(
         (ROOT / file).read_text()
-        for file in ("ingest/session.py", "ingest/consumers.py", "devices/tokens.py")
+        for file in (
+            "ingest/session.py",
+            "ingest/consumers.py",
+            "ingest/reception.py",
+            "devices/tokens.py",
+        )
     )
     closes = set(re.findall(r'\b(4\d{3}),\s*"(\w+)"', source))
     closes |= {(close, code) for code, close in re.findall(r'"(\w+)", (4\d{3})\b', source)}
