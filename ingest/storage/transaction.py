@@ -3,10 +3,7 @@
     lock the streams ▶ fence who was taken over ▶ watermark ▶ series ▶ insert ▶ fold late
       ▶ move the streams ▶ keep refusals ▶ commit
 
-What it remembers between batches (series ids) it learned from committed transactions only: SQLite
-gives the id of a rolled-back row out again, to another series.
-
-A device has a bounded number of series. Those it has go on; what would begin one more is refused.
+What it remembers between batches it learned from committed transactions only (`catalogue`).
 """
 
 from __future__ import annotations
@@ -31,17 +28,11 @@ from ingest.storage import (
     Submission,
     Watermark,
 )
+from ingest.storage.catalogue import Catalogue, SeriesByMetric
 from ingest.storage.segments import Segments
 
 TOUCH_INTERVAL_US: Final = 60_000_000  # last seen and last used are written at most this often
-# Beyond either all is forgotten, and learned again. A series costs about 200 bytes to remember.
-DEVICES_REMEMBERED: Final = 100_000
-SERIES_REMEMBERED: Final = 1_000_000
-# How often the series of a device that has no room for more are read again because of a metric that
-# is not known: another hub may have begun it. A device that never repeats a name costs no more.
-FULL_LOOK_INTERVAL_US: Final = 10_000_000
-
-SeriesByMetric = dict[str, tuple[int, int]]  # metric → (series id, kind)
+TOUCHED_REMEMBERED: Final = 100_000  # beyond that all is forgotten, and written once more
 
 
 @dataclass(slots=True)
@@ -58,13 +49,10 @@ class Transactions:
     """The batches of one writer on one engine, and what it remembers between them."""
 
     def __init__(self, engine: Engine, refused_kept: int, metrics: int) -> None:
+        """`metrics`: series a device may have; `refused_kept`: its refusals, for people."""
         self.engine = engine
         self.refused_kept = refused_kept
-        self.metrics = metrics  # series a device may have
-        self._series: dict[int, SeriesByMetric] = {}
-        self._remembered = 0  # series in all
-        self._full_us: dict[int, int] = {}  # when a device without room for more was last read
-        self._catalogue = -1
+        self._catalogue = Catalogue(engine, metrics)
         self._touched_us: dict[tuple[bool, int], int] = {}
         self._uncertain: Draft | None = None
 
@@ -85,7 +73,7 @@ class Transactions:
             self.engine.rollback()
             raise
         draft.outcome.commit_s = time.perf_counter() - started
-        self._remember(draft.learned, now_us)
+        self._catalogue.remember(draft.learned, now_us)
         self._touched_us.update((key, now_us) for key in draft.touched)
         return draft.outcome
 
@@ -137,7 +125,7 @@ class Transactions:
                 settlements[connection].fenced = True
         live = [s for s in batch if not settlements[id(s.connection)].fenced]
         watermark = engine.watermark()
-        series, learned = self._resolve_series(live, watermark, now_us)
+        series, learned = self._catalogue.resolve(live, watermark, now_us)
         outcome = Outcome(list(settlements.values()), live)
         self._insert(live, settlements, series, watermark, outcome)
         _refuse_what_was_never_stored(live, settlements)
@@ -150,64 +138,6 @@ class Transactions:
         outcome.refusals_dropped = self._keep_refused(live, settlements, now_us)
         touched = self._touch(live, now_us)
         return Draft(outcome, [counts.claim for counts in moved], learned, touched)
-
-    def _resolve_series(
-        self, live: Sequence[Submission], watermark: Watermark, now_us: int
-    ) -> tuple[dict[int, SeriesByMetric], dict[int, SeriesByMetric]]:
-        """The series of every device in the batch, and which of them are news, if this commits."""
-        if watermark.catalogue != self._catalogue or self._is_too_much():
-            self._series.clear()
-            self._full_us.clear()
-            self._remembered = 0
-            self._catalogue = watermark.catalogue
-        wanted: dict[int, dict[str, int]] = {}
-        for submission in live:
-            device_id = submission.device_id
-            known = self._series.get(device_id, {})
-            for run in submission.frame.runs:
-                if run.metric not in known:
-                    wanted.setdefault(device_id, {}).setdefault(run.metric, run.kind)
-        device_ids = sorted(d for d in wanted if not self._is_known_full(d, now_us))
-        if not device_ids:
-            return self._series, {}
-        learned = self._look_up(device_ids)
-        missing = [
-            (device_id, metric, kind)
-            for device_id in device_ids
-            for metric, kind in self._that_fit(wanted[device_id], learned[device_id])
-        ]
-        if missing:
-            self.engine.add_series(missing)
-            learned = self._look_up(device_ids)
-        return self._series | learned, learned
-
-    def _is_known_full(self, device_id: int, now_us: int) -> bool:
-        full_us = self._full_us.get(device_id)
-        return full_us is not None and abs(now_us - full_us) < FULL_LOOK_INTERVAL_US
-
-    def _that_fit(self, wanted: dict[str, int], known: SeriesByMetric) -> list[tuple[str, int]]:
-        """The metrics to begin of those wanted: first come, first served; sorted, as two hubs must.
-
-        Two that begin some of one device at once may both find room: then it has a few more.
-        """
-        missing = [(metric, kind) for metric, kind in wanted.items() if metric not in known]
-        return sorted(missing[: max(0, self.metrics - len(known))])
-
-    def _is_too_much(self) -> bool:
-        return len(self._series) > DEVICES_REMEMBERED or self._remembered > SERIES_REMEMBERED
-
-    def _remember(self, learned: dict[int, SeriesByMetric], now_us: int) -> None:
-        for device_id, series in learned.items():
-            self._remembered += len(series) - len(self._series.get(device_id, ()))
-            self._series[device_id] = series
-            if len(series) >= self.metrics:
-                self._full_us[device_id] = now_us
-
-    def _look_up(self, device_ids: list[int]) -> dict[int, SeriesByMetric]:
-        found: dict[int, SeriesByMetric] = {device_id: {} for device_id in device_ids}
-        for device_id, metric, series_id, kind in self.engine.series(device_ids):
-            found[device_id][metric] = (series_id, kind)
-        return found
 
     def _insert(
         self,
@@ -224,7 +154,7 @@ class Transactions:
             for run in submission.frame.runs:
                 series_id, kind = known.get(run.metric, (0, run.kind))
                 if not series_id or kind != run.kind:
-                    code = Code.KIND_MISMATCH if series_id else self._why_none(known)
+                    code = Code.KIND_MISMATCH if series_id else self._catalogue.why_none(known)
                     _refuse_run(settlement, submission, run, code)
                     outcome.unstored[id(run)] = set()
                     continue
@@ -251,10 +181,6 @@ class Transactions:
         if len(texts.rows):
             texts.tell_apart(self.engine.insert_texts(texts.rows), outcome)
 
-    def _why_none(self, known: SeriesByMetric) -> Code:
-        """Why there is no series for a metric of a device with these: no room, or it is gone."""
-        return Code.SERIES_LIMIT if len(known) >= self.metrics else Code.UNSTORABLE
-
     def _keep_refused(
         self, live: Sequence[Submission], settlements: dict[int, Settlement], now_us: int
     ) -> int:
@@ -271,7 +197,7 @@ class Transactions:
     def _touch(self, live: Sequence[Submission], now_us: int) -> list[tuple[bool, int]]:
         """Note who was seen, (True, device id), and what was used, (False, token id)."""
         touched = self._touched_us
-        if len(touched) > DEVICES_REMEMBERED:
+        if len(touched) > TOUCHED_REMEMBERED:
             touched.clear()
         keys = {(True, s.device_id) for s in live} | {(False, s.token_id) for s in live}
         due = sorted(k for k in keys if abs(now_us - touched.get(k, 0)) >= TOUCH_INTERVAL_US)

@@ -11,7 +11,7 @@ from ingest.erasure import erase_series
 from ingest.fields import from_us, to_us
 from ingest.models import Reading, RefusedReading, TextReading
 from ingest.reading import EARLIEST_US, Code, Refusal
-from ingest.storage import Poison, Trouble, transaction
+from ingest.storage import Poison, Trouble, catalogue
 from tests.integration.storage.aggregation import all_readings, assert_one_mind
 from tests.integration.storage.failing import failing
 from tests.integration.storage.stage import (
@@ -70,17 +70,17 @@ def test_a_series_is_looked_up_once(stage: Stage) -> None:
 def test_no_more_series_are_remembered_than_there_is_memory_for(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transaction, "SERIES_REMEMBERED", 5)
+    monkeypatch.setattr(catalogue, "SERIES_REMEMBERED", 5)
     wrapped, engine = failing(stage.open_engine())
     hub = Hub(engine)
     devices = [stage.device(f"d{n}") for n in range(4)]
     for second in range(3):
         for device in devices:
             hub.store(device, *(run(name, [(second, 1.0)]) for name in "abc"))
-            assert hub.transactions._remembered == sum(
-                len(series) for series in hub.transactions._series.values()
+            assert hub.transactions._catalogue._remembered == sum(
+                len(series) for series in hub.transactions._catalogue._series.values()
             )
-            assert hub.transactions._remembered <= 5 + 3
+            assert hub.transactions._catalogue._remembered <= 5 + 3
     assert wrapped.calls.count("series") > 8
     for device in devices:
         assert stored(device, "c") == [(0, 1.0), (1, 1.0), (2, 1.0)]

@@ -7,7 +7,7 @@ from threading import Barrier, Thread
 from devices.models import Device, Series
 from ingest.erasure import erase_series
 from ingest.models import RefusedReading
-from ingest.storage.transaction import FULL_LOOK_INTERVAL_US
+from ingest.storage.catalogue import FULL_LOOK_INTERVAL_US
 from tests.integration.storage.failing import failing
 from tests.integration.storage.stage import (
     NOW_US,
