@@ -19,8 +19,8 @@ from django.db import DatabaseError, connection, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
 
-from ingest.storage.postgres import weakness as postgres_weakness
-from ingest.storage.sqlite import weakness as sqlite_weakness
+from ingest.storage.postgres_connection import weakness as postgres_weakness
+from ingest.storage.sqlite_connection import weakness as sqlite_weakness
 from project.databasefile import file_problem
 
 # RETURNING came with 3.35 (March 2021), the newest that the line needs.

@@ -9,7 +9,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from pydantic import ValidationError
 
-from ingest.storage.postgres import PATIENCE
+from ingest.storage.postgres_connection import PATIENCE
 from project.options import BASE_DIR, Options, variable
 from project.secret import kept_secret_key
 

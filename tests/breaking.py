@@ -19,7 +19,7 @@ from typing import Any
 import django
 from django.core.management import call_command
 
-from ingest.storage import Trouble, sqlite
+from ingest.storage import Trouble, sqlite_connection
 
 VARIABLE = "WEIR_TEST_BREAK"
 
@@ -40,9 +40,9 @@ def main() -> None:
 def weaken(synchronous: str) -> None:
     weaker = [
         pragma.replace("synchronous=FULL", f"synchronous={synchronous}")
-        for pragma in sqlite.PRAGMAS
+        for pragma in sqlite_connection.PRAGMAS
     ]
-    sqlite.PRAGMAS = tuple(weaker)  # type: ignore[misc, assignment]
+    sqlite_connection.PRAGMAS = tuple(weaker)  # type: ignore[misc, assignment]
 
 
 def wrap(where: str, wrapper: Callable[[Any], Any]) -> None:

@@ -3,7 +3,7 @@
 COPY first, because most batches hold nothing that is stored already; where one collides, the
 batch's rows go through a temporary table and ON CONFLICT. Several hubs may write at once: they
 share an advisory lock from the watermark to the commit, which sealing takes for itself.
-Sealing is in `postgres_sealing`.
+Rows go in by `postgres_rows`; sealing is in `postgres_sealing`.
 """
 
 from __future__ import annotations
@@ -12,11 +12,9 @@ import struct
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from itertools import repeat
 from typing import Any, Final
 
 import psycopg
-from psycopg import errors
 
 from ingest.storage import (
     Claim,
@@ -29,52 +27,16 @@ from ingest.storage import (
     Trouble,
     Watermark,
 )
+from ingest.storage.postgres_connection import CONNECTION, DURABILITY, SESSION, weakness
 from ingest.storage.postgres_errors import told, told_of_commit
 from ingest.storage.postgres_partitions import make_ahead
-from ingest.storage.postgres_sealing import ADVISORY_LOCK, Sealing, add_up
+from ingest.storage.postgres_refused import keep_refused
+from ingest.storage.postgres_rows import copy_new, insert_some_known, insert_texts, set_moving
+from ingest.storage.postgres_sealing import ADVISORY_LOCK, EPOCH, Sealing, add_up
 from ingest.storage.postgres_streams import open_stream
 from ingest.storage.trouble import LEAVES_CONNECTION
 
-# What COPY (FORMAT BINARY) wants: signature, flags, header; then rows; then -1. A row is a count of
-# fields, then each field's length and big-endian bytes; a time is microseconds since 2000.
-_HEADER: Final = b"PGCOPY\n\xff\r\n\0" + struct.pack(">ii", 0, 0)
-_TRAILER: Final = struct.pack(">h", -1)
-_ROW: Final = struct.Struct(">hiqiqid").pack
-_NUMBERED_ROW: Final = struct.Struct(">hiiiqiqid").pack
-_Y2000_US: Final = 946_684_800_000_000
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
-
-# By a reload of its configuration the server may give them up in mid-connection: each batch looks.
-_DURABILITY: Final = "current_setting('fsync'), current_setting('synchronous_commit')"
-_SESSION: Final = (
-    "SET TIME ZONE 'UTC'",
-    # What a hub that froze in mid-batch holds is free after this; its batch is then sent again.
-    "SET idle_in_transaction_session_timeout = '10s'",
-    "SET lock_timeout = '5s'",
-    "CREATE TEMP TABLE incoming (pos integer NOT NULL, series_id bigint NOT NULL,"
-    " time timestamptz NOT NULL, value double precision NOT NULL) ON COMMIT DELETE ROWS",
-    "CREATE TEMP TABLE incoming_text (pos integer NOT NULL, series_id bigint NOT NULL,"
-    " time timestamptz NOT NULL, value text NOT NULL) ON COMMIT DELETE ROWS",
-    "CREATE TEMP TABLE moving (series_id bigint NOT NULL, time timestamptz NOT NULL,"
-    " value double precision NOT NULL) ON COMMIT DELETE ROWS",
-    "CREATE TEMP TABLE folded (series_id bigint, start timestamptz, count bigint,"
-    " sum double precision, min double precision, max double precision, first double precision,"
-    " first_time timestamptz, last double precision, last_time timestamptz) ON COMMIT DELETE ROWS",
-)
-
-
-# A server that vanished answers nothing, and Linux would wait two hours for it, or a quarter of one
-# for what was sent. One that is only slow does answer to these: its kernel does. All in seconds,
-# but the last, which is in milliseconds. For every connection of a hub.
-PATIENCE: Final = {
-    "connect_timeout": 5,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 20_000,
-}
-_CONNECTION: Final = PATIENCE | {"application_name": "weir writer"}
 
 
 class PostgresEngine:
@@ -101,11 +63,11 @@ class PostgresEngine:
         if self._open is not None and self._open.closed:
             self._open = None
         if self._open is None:
-            opened = psycopg.connect(**{**_CONNECTION, **self._parameters}, autocommit=True)
+            opened = psycopg.connect(**{**CONNECTION, **self._parameters}, autocommit=True)
             try:
-                row = opened.execute(f"SELECT {_DURABILITY}").fetchone()
+                row = opened.execute(f"SELECT {DURABILITY}").fetchone()
                 self._look_at_durability(*(row or ()))
-                for statement in _SESSION:
+                for statement in SESSION:
                     opened.execute(statement)
                 self._partitions_until_us = make_ahead(opened, datetime.now(UTC))
             except BaseException:
@@ -141,7 +103,7 @@ class PostgresEngine:
             row = self._db.execute(
                 "SELECT (extract(epoch FROM sealing_from) * 1000000)::bigint,"
                 " (extract(epoch FROM sealing_to) * 1000000)::bigint, sealing_series, catalogue,"
-                f" {_DURABILITY} FROM ingest_linestate WHERE id = 1"
+                f" {DURABILITY} FROM ingest_linestate WHERE id = 1"
             ).fetchone()
         if row is None:
             raise Trouble("the database has no line state: run `manage.py migrate`", Reason.SCHEMA)
@@ -170,74 +132,23 @@ class PostgresEngine:
             return [], []
         together = rows + late if len(late) else rows
         with self._told():
-            known = [] if self._copy(together) else self._insert_some_known(together)
+            db = self._db
+            known = [] if copy_new(db, together) else insert_some_known(db, together)
             if len(late):
                 self._fold(late, {index - len(rows) for index, _ in known})
         before = [(index, value) for index, value in known if index < len(rows)]
         behind = [(index - len(rows), value) for index, value in known if index >= len(rows)]
         return before, behind
 
-    def _copy(self, rows: Rows) -> bool:
-        """Store rows that are all new; False, and nothing stored, where one was not.
-
-        In one order, the same in every hub, so that two of them cannot wait for each other.
-        """
-        db = self._db
-        db.execute("SAVEPOINT copy")
-        try:
-            self._stream("COPY ingest_reading (series_id, time, value)", sorted(_packed(rows)))
-        except errors.UniqueViolation:
-            db.execute("ROLLBACK TO copy")
-            return False
-        db.execute("RELEASE copy")
-        return True
-
-    def _insert_some_known(self, rows: Rows) -> list[tuple[int, Any]]:
-        """Store the rows that are new; the others with what was stored before."""
-        numbered = [
-            _NUMBERED_ROW(4, 4, pos, 8, series_id, 8, at_us - _Y2000_US, 8, value)
-            for pos, (at_us, series_id, value) in enumerate(rows)
-        ]
-        self._stream("COPY incoming (pos, series_id, time, value)", numbered)
-        return self._settle_incoming("incoming", "ingest_reading")
-
     def insert_texts(self, rows: Rows) -> list[tuple[int, Any]]:
         with self._told():
-            with self._db.cursor() as cursor, cursor.copy("COPY incoming_text FROM STDIN") as copy:
-                for pos, (at_us, series_id, text) in enumerate(rows):
-                    copy.write_row((pos, series_id, _moment(at_us), text))
-            return self._settle_incoming("incoming_text", "ingest_textreading")
-
-    def _settle_incoming(self, incoming: str, table: str) -> list[tuple[int, Any]]:
-        """The first of each new key is stored and leaves `incoming`; what stays there was known.
-
-        What was known is read by a second statement: the first cannot see a row that another
-        transaction committed while it waited for it.
-        """
-        self._db.execute(
-            f"WITH new AS (INSERT INTO {table} (series_id, time, value)"
-            f" SELECT DISTINCT ON (series_id, time) series_id, time, value FROM {incoming}"
-            "  ORDER BY series_id, time, pos ON CONFLICT DO NOTHING RETURNING series_id, time)"
-            f" DELETE FROM {incoming} WHERE pos IN (SELECT min(i.pos) FROM {incoming} i"
-            "  JOIN new USING (series_id, time) GROUP BY series_id, time)"
-        )
-        return self._db.execute(
-            f"SELECT i.pos, r.value FROM {incoming} i"
-            f" JOIN {table} r USING (series_id, time) ORDER BY 1"
-        ).fetchall()
+            return insert_texts(self._db, rows)
 
     def _fold(self, late: Rows, known: set[int]) -> None:
         new = late.without(known)
         if len(new):
-            self._stream("COPY moving (series_id, time, value)", _packed(new))
+            set_moving(self._db, new)
             add_up(self._db, "moving")
-
-    def _stream(self, copy_into: str, packed: list[bytes]) -> None:
-        with (
-            self._db.cursor() as cursor,
-            cursor.copy(f"{copy_into} FROM STDIN (FORMAT BINARY)") as copy,
-        ):
-            copy.write(b"".join((_HEADER, *packed, _TRAILER)))
 
     def move_streams(self, counts: Sequence[Counts], now_us: int) -> None:
         if not counts:
@@ -260,38 +171,8 @@ class PostgresEngine:
             )
 
     def keep_refused(self, rows: Sequence[RefusedRow], kept_per_device: int) -> int:
-        with self._told(), self._db.cursor() as cursor:
-            cursor.executemany(
-                "INSERT INTO ingest_refusedreading"
-                " (device_id, received_at, seq, sample, metric, count, code, message, value)"
-                # A device may be gone, and its frames on plain connections still on their way.
-                " SELECT id, %s::timestamptz, %s::bigint, %s::integer, %s::text, %s::integer,"
-                " %s::text, %s::text, %s::text FROM devices_device WHERE id = %s",
-                [
-                    (
-                        _moment(row.received_us),
-                        row.seq,
-                        row.refusal.sample,
-                        row.refusal.metric or "",
-                        row.refusal.count,
-                        str(row.refusal.code),
-                        row.refusal.message[:300],
-                        row.refusal.value,
-                        row.device_id,
-                    )
-                    for row in rows
-                ],
-            )
-            cursor.executemany(
-                "DELETE FROM ingest_refusedreading WHERE device_id = %s AND id <= ("
-                " SELECT id FROM ingest_refusedreading WHERE device_id = %s"
-                " ORDER BY id DESC LIMIT 1 OFFSET %s)",
-                [
-                    (device_id, device_id, kept_per_device)
-                    for device_id in sorted({row.device_id for row in rows})
-                ],
-            )
-            return cursor.rowcount
+        with self._told():
+            return keep_refused(self._db, rows, kept_per_device)
 
     def touch(self, device_ids: Sequence[int], token_ids: Sequence[int], now_us: int) -> None:
         """Rows that another hub is just touching are skipped: it says the same."""
@@ -372,7 +253,7 @@ class PostgresEngine:
                 " (SELECT max(last_seen_at) FROM devices_device),"
                 " (SELECT max(last_used_at) FROM devices_token))"
             ).fetchall()[0]
-        return (newest - _EPOCH) // _MICROSECOND if newest is not None else 0
+        return (newest - EPOCH) // _MICROSECOND if newest is not None else 0
 
     def ping(self) -> None:
         try:
@@ -402,21 +283,5 @@ class PostgresEngine:
             raise said from error
 
 
-def weakness(fsync: str, synchronous_commit: str) -> str | None:
-    """Why a power cut might lose what is committed, by these two settings of the connection."""
-    if fsync != "on":
-        return "PostgreSQL runs with fsync = off: a power cut would lose acked readings"
-    # Each of its other values waits for the local disk.
-    if synchronous_commit == "off":
-        return "PostgreSQL runs with synchronous_commit = off: a crash would lose acked readings"
-    return None
-
-
-def _packed(rows: Rows) -> list[bytes]:
-    eight = repeat(8)
-    times = [at_us - _Y2000_US for at_us in rows.times_us]
-    return list(map(_ROW, repeat(3), eight, rows.series_ids, eight, times, eight, rows.values))
-
-
 def _moment(at_us: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=at_us)
+    return EPOCH + timedelta(microseconds=at_us)

@@ -1,19 +1,17 @@
 """The SQLite engine: one file, one writer, an fsync before each commit returns.
 
-Rows go in by statements of many rows: a step of SQLite lets go of Python's lock, and taking it
-back waits for whatever else runs, so it is done once for a thousand rows and not for each.
-Sealing is in `sqlite_sealing`.
+Rows go in by `sqlite_rows`; sealing is in `sqlite_sealing`.
 """
 
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 from urllib.parse import quote
 
 from ingest.storage import (
@@ -21,39 +19,23 @@ from ingest.storage import (
     Counts,
     Damaged,
     OutcomeUnknown,
-    Poison,
     Reason,
     RefusedRow,
-    Row,
     Rows,
     StreamAnswer,
     StreamRequest,
     Trouble,
     Watermark,
+    sqlite_connection,
 )
 from ingest.storage.sqlite_errors import told
+from ingest.storage.sqlite_refused import keep_refused
 from ingest.storage.sqlite_rollups import fold_late
+from ingest.storage.sqlite_rows import CHUNK_ROWS, insert
 from ingest.storage.sqlite_sealing import Sealing, read_watermark
 from ingest.storage.sqlite_streams import open_stream
+from ingest.storage.sqlite_times import django_time, us_of
 from ingest.storage.trouble import LEAVES_CONNECTION
-
-CHUNK_ROWS: Final = 1_000  # of one statement; three parameters a row, of the 32,766 SQLite takes
-_VALUES: Final = ",".join(["(?,?,?)"] * CHUNK_ROWS)
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
-
-SYNCED: Final = frozenset({2, 3})  # what PRAGMA synchronous answers for FULL and EXTRA
-PRAGMAS: Final = (
-    "PRAGMA journal_mode=WAL",
-    "PRAGMA synchronous=FULL",  # the commit is on disk when it returns: the promise
-    "PRAGMA busy_timeout=5000",  # the admin may hold the lock
-    "PRAGMA foreign_keys=ON",
-    "PRAGMA cache_size=-65536",
-    "PRAGMA temp_store=MEMORY",
-    # In pages: a page that many commits touch goes to the database once for all of them (measured:
-    # 9 % less CPU than at 4,000), and the log stays at 64 MB.
-    "PRAGMA wal_autocheckpoint=16000",
-)
 
 
 class SqliteEngine:
@@ -88,7 +70,7 @@ class SqliteEngine:
                 cached_statements=256,
             )
             try:
-                for pragma in PRAGMAS:
+                for pragma in sqlite_connection.PRAGMAS:
                     opened.execute(pragma).fetchall()
                 self._look_at_durability(opened)
             except BaseException:  # without all of them it would not keep the promise
@@ -102,7 +84,7 @@ class SqliteEngine:
     def _look_at_durability(self, db: sqlite3.Connection) -> None:
         (synchronous,) = db.execute("PRAGMA synchronous").fetchone()
         (journal,) = db.execute("PRAGMA journal_mode").fetchone()
-        self.weakness = weakness(synchronous, journal)
+        self.weakness = sqlite_connection.weakness(synchronous, journal)
         if self.weakness and not self._may_lose:
             raise Trouble(self.weakness, Reason.UNSAFE)
 
@@ -145,7 +127,7 @@ class SqliteEngine:
         return found
 
     def add_series(self, wanted: Sequence[tuple[int, str, int]]) -> None:
-        now = _django_time(datetime.now(UTC))
+        now = django_time(time.time_ns() // 1_000)
         with self._told():
             self._db.executemany(
                 "INSERT OR IGNORE INTO devices_series (device_id, metric, kind, created_at)"
@@ -155,63 +137,20 @@ class SqliteEngine:
 
     def insert(self, rows: Rows, late: Rows) -> tuple[list[tuple[int, Any]], list[tuple[int, Any]]]:
         with self._told():
-            known = self._insert("ingest_recent", rows)
+            known = insert(self._db, "ingest_recent", rows)
             if len(known) < len(rows):
                 self._sealing.note(self._db, rows.without({index for index, _ in known}))
-            known_late = self._insert("ingest_sealed", late)
+            known_late = insert(self._db, "ingest_sealed", late)
             if len(known_late) < len(late):
                 fold_late(self._db, late.without({index for index, _ in known_late}))
             return known, known_late
 
     def insert_texts(self, rows: Rows) -> list[tuple[int, Any]]:
         with self._told():
-            return self._insert("ingest_textreading", rows)
-
-    def _insert(self, table: str, rows: Rows) -> list[tuple[int, Any]]:
-        """Insert in chunks; a chunk of which some rows were known is done again, row by row."""
-        db = self._db
-        insert = f"INSERT OR IGNORE INTO {table} (time, series_id, value) VALUES "
-        known: list[tuple[int, Any]] = []
-        for start in range(0, len(rows), CHUNK_ROWS):
-            chunk = rows[start : start + CHUNK_ROWS]
-            values = _VALUES if len(chunk) == CHUNK_ROWS else ",".join(["(?,?,?)"] * len(chunk))
-            db.execute("SAVEPOINT chunk")
-            inserted = db.execute(insert + values, tuple(chain.from_iterable(chunk))).rowcount
-            if inserted < len(chunk):
-                db.execute("ROLLBACK TO chunk")
-                known += self._insert_singly(table, chunk, start)
-            db.execute("RELEASE chunk")
-        return known
-
-    def _insert_singly(self, table: str, chunk: Rows, start: int) -> list[tuple[int, Any]]:
-        """Insert a chunk whose rows are not all new; the count of changes shows which were."""
-        db = self._db
-        old: list[int] = []
-
-        def traced() -> Iterator[Row]:
-            changes = db.total_changes
-            for position, row in enumerate(chunk):
-                yield row  # `executemany` asks for the next row when this one is done
-                if db.total_changes == changes:
-                    old.append(position)
-                else:
-                    changes += 1
-
-        db.executemany(
-            f"INSERT OR IGNORE INTO {table} (time, series_id, value) VALUES (?,?,?)", traced()
-        )
-        select = f"SELECT value FROM {table} WHERE time = ? AND series_id = ?"
-        known: list[tuple[int, Any]] = []
-        for position in old:
-            key = chunk.times_us[position], chunk.series_ids[position]
-            before = db.execute(select, key).fetchone()
-            if before is None:  # OR IGNORE passed over what the table does not take: NaN is NULL
-                raise Poison(f"SQLite does not take {chunk.values[position]!r}")
-            known.append((start + position, before[0]))
-        return known
+            return insert(self._db, "ingest_textreading", rows)
 
     def move_streams(self, counts: Sequence[Counts], now_us: int) -> None:
-        """In one step a thousand streams: see the module, of rows and Python's lock."""
+        """In one step a thousand streams: see `sqlite_rows`, of Python's lock."""
         with self._told():
             for start in range(0, len(counts), CHUNK_ROWS):
                 some = counts[start : start + CHUNK_ROWS]
@@ -231,38 +170,10 @@ class SqliteEngine:
 
     def keep_refused(self, rows: Sequence[RefusedRow], kept_per_device: int) -> int:
         with self._told():
-            self._db.executemany(
-                "INSERT INTO ingest_refusedreading"
-                " (device_id, received_at, seq, sample, metric, count, code, message, value)"
-                # A device may be gone, and its frames on plain connections still on their way.
-                " SELECT id,?,?,?,?,?,?,?,? FROM devices_device WHERE id = ?",
-                [
-                    (
-                        _django_time(_EPOCH + timedelta(microseconds=row.received_us)),
-                        row.seq,
-                        row.refusal.sample,
-                        row.refusal.metric or "",
-                        row.refusal.count,
-                        row.refusal.code,
-                        row.refusal.message[:300],
-                        row.refusal.value,
-                        row.device_id,
-                    )
-                    for row in rows
-                ],
-            )
-            return self._db.executemany(
-                "DELETE FROM ingest_refusedreading WHERE device_id = :device AND id <= ("
-                " SELECT id FROM ingest_refusedreading WHERE device_id = :device"
-                " ORDER BY id DESC LIMIT 1 OFFSET :kept)",
-                [
-                    {"device": device_id, "kept": kept_per_device}
-                    for device_id in {row.device_id for row in rows}
-                ],
-            ).rowcount
+            return keep_refused(self._db, rows, kept_per_device)
 
     def touch(self, device_ids: Sequence[int], token_ids: Sequence[int], now_us: int) -> None:
-        now = _django_time(_EPOCH + timedelta(microseconds=now_us))
+        now = django_time(now_us)
         with self._told():
             for table, column, ids in (
                 ("devices_device", "last_seen_at", device_ids),
@@ -337,7 +248,7 @@ class SqliteEngine:
                 " (SELECT max(last_seen_at) FROM devices_device),"
                 " (SELECT max(last_used_at) FROM devices_token)"
             ).fetchone()
-        return max(stream_us or 0, _us(seen), _us(used))
+        return max(stream_us or 0, us_of(seen), us_of(used))
 
     def ping(self) -> None:
         try:
@@ -370,15 +281,6 @@ class SqliteEngine:
             raise said from error
 
 
-def weakness(synchronous: int, journal: str) -> str | None:
-    """Why a power cut might lose what is committed, by the answers of these two pragmas."""
-    if synchronous not in SYNCED:
-        return "SQLite does not sync each commit: PRAGMA synchronous must be FULL"
-    if journal in {"off", "memory"}:
-        return f"SQLite keeps no journal on disk: its mode is {journal!r}"
-    return None
-
-
 def _slices(ids: Sequence[int]) -> Iterator[Sequence[int]]:
     for start in range(0, len(ids), CHUNK_ROWS):
         yield ids[start : start + CHUNK_ROWS]
@@ -386,14 +288,3 @@ def _slices(ids: Sequence[int]) -> Iterator[Sequence[int]]:
 
 def _marks(some: Sequence[int]) -> str:
     return ",".join("?" * len(some))
-
-
-def _us(django_time: str | None) -> int:
-    if django_time is None:
-        return 0
-    return (datetime.fromisoformat(django_time).replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
-
-
-def _django_time(moment: datetime) -> str:
-    """As Django's DateTimeField keeps a moment in SQLite."""
-    return moment.replace(tzinfo=None).isoformat(" ", "microseconds")

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from ingest.storage.postgres import PATIENCE
+from ingest.storage.postgres_connection import PATIENCE
 from tests.hubs import manage
 
 ASK = (

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ingest.storage import sqlite
+from ingest.storage import sqlite_connection
 from tests.integration.engine import engine, engine_url  # noqa: F401
 from tests.integration.storage.stage import Stage
 
@@ -14,8 +14,11 @@ from tests.integration.storage.stage import Stage
 @pytest.fixture(autouse=True)
 def no_fsync(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a power cut leaves of the file is SQLite's; here processes die, and disks are slow."""
-    quick = [pragma.replace("synchronous=FULL", "synchronous=OFF") for pragma in sqlite.PRAGMAS]
-    monkeypatch.setattr(sqlite, "PRAGMAS", quick)
+    quick = [
+        pragma.replace("synchronous=FULL", "synchronous=OFF")
+        for pragma in sqlite_connection.PRAGMAS
+    ]
+    monkeypatch.setattr(sqlite_connection, "PRAGMAS", quick)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.storage import Poison, Trouble, sqlite
+from ingest.storage import Poison, Trouble, sqlite_connection, sqlite_rows
 from ingest.storage.sqlite import SqliteEngine
 from tests.integration.storage.aggregation import assert_one_mind
 from tests.integration.storage.stage import Stage, counts, named, run, stored
@@ -46,12 +46,12 @@ def test_the_count_of_a_statement_of_many_rows_is_of_those_it_inserted(
 
 
 def test_a_statement_takes_as_many_parameters_as_a_chunk_has(table: sqlite3.Connection) -> None:
-    assert table.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER) >= 3 * sqlite.CHUNK_ROWS
+    assert table.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER) >= 3 * sqlite_rows.CHUNK_ROWS
 
 
 def test_a_chunk_done_again_row_by_row_leaves_the_chunks_beside_it(stage: Stage) -> None:
     hub, roof = stage.hub(), stage.device()
-    size = sqlite.CHUNK_ROWS
+    size = sqlite_rows.CHUNK_ROWS
     middle = range(size, 2 * size, 2)
     hub.store(roof, run("t", [(second, -1.0) for second in middle]))
     settlement = hub.store(roof, run("t", [(second, 1.0) for second in range(3 * size)]))
@@ -77,13 +77,13 @@ def test_a_connection_is_used_with_all_of_its_pragmas_or_not_at_all(
 ) -> None:
     if stage.vendor != "sqlite":
         pytest.skip("the pragmas are SQLite's")
-    good = sqlite.PRAGMAS
+    good = sqlite_connection.PRAGMAS
     engine = stage.open_engine()
     assert isinstance(engine, SqliteEngine)
-    monkeypatch.setattr(sqlite, "PRAGMAS", ("SELECT no_such_column", *good))
+    monkeypatch.setattr(sqlite_connection, "PRAGMAS", ("SELECT no_such_column", *good))
     with pytest.raises(Trouble):
         engine.ping()
-    monkeypatch.setattr(sqlite, "PRAGMAS", good)
+    monkeypatch.setattr(sqlite_connection, "PRAGMAS", good)
     engine.ping()
     assert engine._db.execute("PRAGMA foreign_keys").fetchone() == (1,)
 
