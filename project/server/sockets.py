@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 import time
 from typing import Any, Final, Literal
 
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
 
-from project.server import frames, metrics
+from project.server import frames, metrics, tcp
 from project.server.closing import BUG, NORMAL, RESTART, may_be_sent, reason_bytes
 from project.server.inbox import Inbox, Message
 from project.server.outflow import Outflow
@@ -27,12 +26,6 @@ Full = Literal["opening", "input", "output"]
 
 LINGER_S: Final = 10.0
 """How long a peer may take for the last bytes after which its connection ends."""
-
-# The system asks a silent peer itself, also one that is paused: two minutes until it is given up.
-_KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 20, "TCP_KEEPCNT": 3}
-# Linux's states of a connection that was given up, and of one whose peer has ended its side.
-_TCP_CLOSE: Final = 7
-_TCP_CLOSE_WAIT: Final = 8
 
 LEFT_S: Final = 10.0
 """How long a peer that has ended its side is kept for what it sent, while that is not read."""
@@ -116,11 +109,7 @@ class HubSocket(WebSocketProtocol):
         self.transport.producer.left()
         self.transport.unregisterProducer()
         self.transport.registerProducer(self, True)
-        self.transport.setTcpKeepAlive(True)
-        handle = self.transport.getHandle()
-        for name, value in _KEEPALIVE.items():
-            if hasattr(socket, name):
-                handle.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+        tcp.keep_alive(self.transport)
         super().connectionMade()
 
     def onConnect(self, request: Any) -> Any:
@@ -294,11 +283,9 @@ class HubSocket(WebSocketProtocol):
 
         One that has left may have sent before: that is lost, unacked, where it is not read in time.
         """
-        if not hasattr(socket, "TCP_INFO"):
-            return False
-        info = self.transport.getHandle().getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)
-        has_left = info[0] == _TCP_CLOSE_WAIT and now_s - self._held_s >= LEFT_S
-        return bool(has_left or info[0] == _TCP_CLOSE)
+        state = tcp.state(self.transport)
+        has_left = state == tcp.CLOSE_WAIT and now_s - self._held_s >= LEFT_S
+        return has_left or state == tcp.CLOSE
 
     def _cut(self, why: str) -> None:
         metrics.CUT.labels(why).inc()
