@@ -46,7 +46,7 @@ def line_collector(line: Line, loop: asyncio.AbstractEventLoop) -> LineCollector
                 "WebSockets of devices that have shown no token yet",
                 lambda: line.places.waiting,
             ),
-            "weir_devices_connected": ("Device connections let in", lambda: line.connected),
+            "weir_devices_connected": ("Device connections let in", lambda: len(line.connections)),
             "weir_database_in_trouble": (
                 "1 while the database cannot be written",
                 lambda: float(line.writer.condition.trouble is not None),

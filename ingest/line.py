@@ -13,23 +13,23 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from math import ceil
-from typing import Final, Protocol
+from typing import Final
 
 from devices.tokens import Bearer
 from ingest import metrics
 from ingest.admission import Admission
 from ingest.buffer import Submission
+from ingest.connections import Connection, Connections, Sender
 from ingest.delivery import Delivery
 from ingest.flow import Budget, cost_bytes, retry_after_ms
-from ingest.gate import Gate, Guest, Unavailable
+from ingest.gate import Gate, Unavailable
 from ingest.limits import Limits
-from ingest.places import Places, Replaceable
+from ingest.places import Places
 from ingest.rates import Buckets, Rates
 from ingest.relay import Relay
 from ingest.session import Refused, Taken
-from ingest.settlement import Settlement
 from ingest.storage import Engine, Outcome, StreamAnswer, StreamRequest
-from ingest.windows import Windowed, Windows
+from ingest.windows import Windows
 from ingest.writer import Writer, WriterOptions
 
 logger = logging.getLogger(__name__)
@@ -39,27 +39,6 @@ REPEAT_WAIT_MOST_S: Final = 1.0
 LOOK_S: Final = 0.25  # how often it looks whether windows are to change
 CLOCK_WAIT_S: Final = 5.0  # for the newest commit to be looked up, at the start
 PAUSE_RETRY_MS: Final = 1_000
-LAST_WORDS_S: Final = 2.0  # for the hub's goodbye to be taken off its hands
-
-
-class Sender(Protocol):
-    """Whoever a frame is taken from. All calls on the event loop."""
-
-    @property
-    def bearer(self) -> Bearer | None: ...
-
-    def settle(self, settlement: Settlement) -> None:
-        """Frames of it were committed, or were fenced off."""
-
-    def break_off(self) -> None:
-        """One of its frames met a bug of ours."""
-
-
-class Connection(Sender, Guest, Windowed, Replaceable, Protocol):
-    """What the line needs of a device's connection."""
-
-    async def bye(self, retry_after_ms: int) -> None:
-        """The hub ends: say so, and close."""
 
 
 def now_us() -> int:
@@ -98,7 +77,7 @@ class Line:
         self.writer = Writer(open_engine, options, self._cross_over, now_us)
         gate.clock = self.writer.clock
         self.stopping = False  # what comes now is not taken: its sender has it still
-        self._inside: set[Connection] = set()
+        self.connections = Connections()
         self._looked = asyncio.Event()
         self._clock_doubted = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -122,7 +101,7 @@ class Line:
             await asyncio.gather(self._watch_task, return_exceptions=True)
         flushed = await asyncio.to_thread(self.writer.stop, timeout_s)
         await asyncio.sleep(0)  # what the writer delivered last is handled now
-        await self._say_goodbye()
+        await self.connections.say_goodbye(self.retry_after_ms)
         await self.relay.stop()
         await self.gate.stop()
         return flushed
@@ -174,7 +153,7 @@ class Line:
 
     def retry_after_ms(self, least_ms: int = PAUSE_RETRY_MS) -> int:
         """When to come again: drawn, and later the more there are to come."""
-        return retry_after_ms(least_ms, len(self._inside), random.random())
+        return retry_after_ms(least_ms, len(self.connections), random.random())
 
     async def _watch(self) -> None:
         while True:
@@ -203,17 +182,6 @@ class Line:
             logger.warning("this machine's clock is past the newest commit again")
         self._clock_doubted = behind
         return behind
-
-    async def _say_goodbye(self) -> None:
-        """To everybody at once; who does not take it in time is cut off without."""
-        byes = [
-            asyncio.ensure_future(connection.bye(self.retry_after_ms()))
-            for connection in self._inside
-        ]
-        if byes:
-            _, slow = await asyncio.wait(byes, timeout=LAST_WORDS_S)
-            for bye in slow:
-                bye.cancel()
 
     def submit(
         self,
@@ -255,17 +223,13 @@ class Line:
 
     def enter(self, connection: Connection) -> None:
         self.gate.enter(connection)
-        self._inside.add(connection)
+        self.connections.enter(connection)
         self.windows.enter(connection)
 
     def leave(self, connection: Connection) -> None:
         self.gate.leave(connection)
-        self._inside.discard(connection)
+        self.connections.leave(connection)
         self.windows.leave(connection)
-
-    @property
-    def connected(self) -> int:
-        return len(self._inside)
 
     def _cross_over(self, delivery: Delivery) -> None:
         """From the writer's thread to the event loop."""

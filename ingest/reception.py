@@ -11,9 +11,10 @@ from typing import Final
 
 from devices.tokens import Bearer, TokenRefused
 from ingest import metrics
+from ingest.connections import Connection
 from ingest.gate import TooManyFailures, Unavailable
 from ingest.hello import Hello, Opened
-from ingest.line import Connection, Line
+from ingest.line import Line
 from ingest.session import Session
 from ingest.storage import StreamRequest, StreamReused
 

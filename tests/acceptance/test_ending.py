@@ -73,7 +73,7 @@ sys.path.insert(0, {root!r})
 os.environ["DJANGO_SETTINGS_MODULE"] = "project.settings"
 import django
 django.setup()
-from ingest import gate, line, relay, writer
+from ingest import connections, gate, line, relay, writer
 
 def dies(owner, name, after):
     whole = getattr(owner, name)
@@ -89,7 +89,13 @@ def dies(owner, name, after):
         return waited()
     setattr(owner, name, dying)
 
-where = dict(line=line.Line, gate=gate.Gate, relay=relay.Relay, writer=writer.Writer)
+where = dict(
+    connections=connections.Connections,
+    line=line.Line,
+    gate=gate.Gate,
+    relay=relay.Relay,
+    writer=writer.Writer,
+)
 owner, name, after = sys.argv.pop(1).split(".")
 dies(where[owner], name, after == "after")
 from django.core.management import execute_from_command_line
@@ -103,8 +109,8 @@ STATEMENTS = [
     "writer._flush_first.before",
     "writer._write.after",
     "writer.stop.after",
-    "line._say_goodbye.before",
-    "line._say_goodbye.after",
+    "connections.say_goodbye.before",
+    "connections.say_goodbye.after",
     "relay.stop.after",
     "gate.stop.after",
     "line.stop.after",
