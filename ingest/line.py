@@ -39,6 +39,9 @@ REPEAT_WAIT_MOST_S: Final = 1.0
 LOOK_S: Final = 0.25  # how often it looks whether windows are to change
 CLOCK_WAIT_S: Final = 5.0  # for the newest commit to be looked up, at the start
 PAUSE_RETRY_MS: Final = 1_000
+# A database that hangs says nothing at all, and a device that hears nothing does not know better
+# than to wait. What it opens after that is taken over by the device's next hello.
+HELLO_WITHIN_S: Final = 15.0
 
 
 def now_us() -> int:
@@ -219,7 +222,10 @@ class Line:
         self.writer.open_stream(
             StreamRequest((answer, request.key), request.device_id, request.hello)
         )
-        return await answer
+        with suppress(TimeoutError):
+            async with asyncio.timeout(HELLO_WITHIN_S):
+                return await answer
+        return None
 
     def enter(self, connection: Connection) -> None:
         self.gate.enter(connection)

@@ -19,6 +19,7 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from devices import tokens
 from devices.models import Device, Token
+from ingest import line as line_module
 from ingest.consumers import DeviceConsumer
 from ingest.flow import Budget
 from ingest.gate import Gate
@@ -331,3 +332,18 @@ async def test_a_hub_that_ends_takes_nothing_of_what_waits_and_says_bye(bench: O
         assert (await socket.receive_output(timeout=DEADLINE_S))["code"] == 4503
     assert await ended
     assert await asyncio.to_thread(values) == [1]
+
+
+async def test_a_hello_that_a_hanging_database_does_not_answer_is_told_to_come_again(
+    bench: OneBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(line_module, "HELLO_WITHIN_S", 0.05)
+    hub = bench()
+    hub.writes.clear()
+    socket = await hub.plain(await asyncio.to_thread(token))
+    hello = {"type": "hello", "stream": "porch", "held": {"first": 1, "last": 0}}
+    await socket.send_to(text_data=json.dumps(hello))
+    heard = json.loads(await socket.receive_from(timeout=DEADLINE_S))
+    assert (heard["type"], heard["code"]) == ("error", "unavailable")
+    assert heard["retry_after_ms"] > 0
+    assert (await socket.receive_output(timeout=DEADLINE_S))["code"] == 4503
