@@ -6,7 +6,7 @@ engines it drives. An engine belongs to the thread that opened it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import compress
 from typing import Any, Protocol
@@ -44,6 +44,19 @@ class Claim:
     epoch: int
     first: int
     last: int
+
+
+def has_moved(claims: Sequence[Claim], held: Mapping[int, tuple[int, int]]) -> bool:
+    """Whether a batch with these claims was committed, by the (epoch, committed) of streams.
+
+    Any one proves it: a batch moves all of its streams, or none.
+    """
+    return any(
+        claim.stream_id in held
+        and held[claim.stream_id][0] == claim.epoch
+        and held[claim.stream_id][1] >= claim.last
+        for claim in claims
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,4 +245,5 @@ __all__ = [
     "Submission",
     "Trouble",
     "Watermark",
+    "has_moved",
 ]

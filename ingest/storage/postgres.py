@@ -26,6 +26,7 @@ from ingest.storage import (
     StreamRequest,
     Trouble,
     Watermark,
+    has_moved,
 )
 from ingest.storage.postgres_connection import CONNECTION, DURABILITY, SESSION, weakness
 from ingest.storage.postgres_errors import told, told_of_commit
@@ -221,13 +222,8 @@ class PostgresEngine:
         except BaseException:
             self.rollback()
             raise
-        now = {stream_id: (epoch, committed) for stream_id, epoch, committed in rows}
-        return any(
-            claim.stream_id in now
-            and now[claim.stream_id][0] == claim.epoch
-            and now[claim.stream_id][1] >= claim.last
-            for claim in claims
-        )
+        held = {stream_id: (epoch, committed) for stream_id, epoch, committed in rows}
+        return has_moved(claims, held)
 
     def open_stream(
         self, request: StreamRequest, kept_per_device: int, now_us: int

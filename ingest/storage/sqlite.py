@@ -26,6 +26,7 @@ from ingest.storage import (
     StreamRequest,
     Trouble,
     Watermark,
+    has_moved,
     sqlite_connection,
 )
 from ingest.storage.sqlite_errors import told
@@ -220,12 +221,7 @@ class SqliteEngine:
             held = self.begin([claim.stream_id for claim in claims])
         finally:
             self.rollback()
-        return any(
-            claim.stream_id in held
-            and held[claim.stream_id][0] == claim.epoch
-            and held[claim.stream_id][1] >= claim.last
-            for claim in claims
-        )
+        return has_moved(claims, held)
 
     def open_stream(
         self, request: StreamRequest, kept_per_device: int, now_us: int
