@@ -1,4 +1,4 @@
-"""What pages ask of the database: the latest of each series, and history in buckets.
+"""History in buckets, as the database has it.
 
 Every answer is one snapshot and obeys the watermark: rollups hold the readings of a series before
 it, so what is read from rollups is completed with the readings at or after it, never both.
@@ -7,22 +7,17 @@ Plain SQL, because the two engines keep readings differently and rows here come 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
-import orjson
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
 from dashboards import buckets
-from dashboards.present import DevicePresent, Value
-from devices.models import Device, Kind, Series
+from dashboards.snapshot import one_snapshot
+from devices.models import Series
 from ingest.fields import from_us, to_us
-
-Latest = dict[int, tuple[int, Value]]
 
 
 @dataclass(frozen=True)
@@ -38,130 +33,6 @@ class History:
 
     def columns(self) -> dict[str, list[Any]]:
         return buckets.columns(self.buckets, self.step_us, self.gap_us)
-
-
-@contextmanager
-def one_snapshot() -> Iterator[CursorWrapper]:
-    """A cursor whose statements all see the same state of the database.
-
-    On SQLite a deferred BEGIN: Django's own would be IMMEDIATE and hold up the writer.
-    """
-    with connection.cursor() as cursor:
-        if connection.in_atomic_block:  # a caller's transaction decides
-            yield cursor
-            return
-        postgresql = connection.vendor == "postgresql"
-        cursor.execute(
-            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" if postgresql else "BEGIN DEFERRED"
-        )
-        try:
-            yield cursor
-        finally:
-            cursor.execute("ROLLBACK")
-
-
-SQLITE_LATEST_SEALED = """
-    SELECT s.id, r.time, r.value FROM devices_series s JOIN ingest_sealed r
-      ON r.series_id = s.id
-     AND r.time = (SELECT max(time) FROM ingest_sealed WHERE series_id = s.id)
-    WHERE s.id IN (SELECT value FROM json_each(%s))"""
-# One pass over what is not sealed yet. A bare column beside max() is of the row that has it.
-SQLITE_LATEST_RECENT = """
-    SELECT r.series_id, max(r.time), r.value FROM ingest_linestate l JOIN ingest_recent r
-      ON r.time >= l.sealing_from AND (r.time >= l.sealing_to OR r.series_id > l.sealing_series)
-    WHERE l.id = 1 AND r.series_id IN (SELECT value FROM json_each(%s))
-    GROUP BY r.series_id"""
-SQLITE_LATEST_TEXT = SQLITE_LATEST_SEALED.replace("ingest_sealed", "ingest_textreading")
-POSTGRESQL_LATEST = """
-    SELECT s.id, (extract(epoch FROM r.time) * 1000000)::bigint, r.value
-    FROM unnest(%s::bigint[]) AS s(id) CROSS JOIN LATERAL (
-      SELECT time, value FROM ingest_reading WHERE series_id = s.id
-      ORDER BY time DESC LIMIT 1) r"""
-POSTGRESQL_LATEST_TEXT = POSTGRESQL_LATEST.replace("ingest_reading", "ingest_textreading")
-
-
-def latest(series: Sequence[Series]) -> Latest:
-    """The newest reading of each of `series` by its own time, in microseconds; none, no entry."""
-    texts = [one.id for one in series if one.kind == Kind.TEXT]
-    booleans = {one.id for one in series if one.kind == Kind.BOOLEAN}
-    numbers = [one.id for one in series if one.kind != Kind.TEXT]
-    found: Latest = {}
-    with one_snapshot() as cursor:
-        for statement, ids in _latest_statements(numbers, texts):
-            cursor.execute(statement, [ids])
-            for series_id, at_us, value in cursor.fetchall():
-                if series_id not in found or at_us > found[series_id][0]:
-                    found[series_id] = at_us, bool(value) if series_id in booleans else value
-    return found
-
-
-def _latest_statements(numbers: list[int], texts: list[int]) -> list[tuple[str, str | list[int]]]:
-    if connection.vendor == "postgresql":
-        return [(POSTGRESQL_LATEST, numbers), (POSTGRESQL_LATEST_TEXT, texts)]
-    as_json = orjson.dumps(numbers).decode()
-    return [
-        (SQLITE_LATEST_SEALED, as_json),
-        (SQLITE_LATEST_RECENT, as_json),
-        (SQLITE_LATEST_TEXT, orjson.dumps(texts).decode()),
-    ]
-
-
-PRESENT_FIELDS = ("uid", "name", "expected_interval_s", "last_seen_at")
-
-
-def catalogue() -> list[DevicePresent]:
-    """Every device, without values. Asked for every few seconds, so no model is made of a row."""
-    rows = Device.objects.order_by("uid").values_list(*PRESENT_FIELDS)
-    return [DevicePresent(uid, name, interval_s, _ms(at)) for uid, name, interval_s, at in rows]
-
-
-def fleet() -> list[DevicePresent]:
-    """Every device with its latest values."""
-    devices = {device.id: present(device) for device in Device.objects.all()}
-    _add_latest(devices, list(Series.objects.all()))
-    return list(devices.values())
-
-
-def device_present(device: Device) -> DevicePresent:
-    """One device with its latest values."""
-    found = present(device)
-    _add_latest({device.id: found}, list(device.series.all()))
-    return found
-
-
-def present(device: Device) -> DevicePresent:
-    seen_ms = _ms(device.last_seen_at)
-    return DevicePresent(device.uid, device.name, device.expected_interval_s, seen_ms)
-
-
-def _ms(at: datetime | None) -> int | None:
-    return to_us(at) // 1000 if at else None
-
-
-def _add_latest(devices: dict[int, DevicePresent], series: list[Series]) -> None:
-    found = latest(series)
-    for one in series:
-        if one.id in found and one.device_id in devices:
-            at_us, value = found[one.id]
-            devices[one.device_id].values[one.metric] = at_us / 1000, value
-
-
-T = TypeVar("T")
-
-
-def in_own_thread(read: Callable[[], T]) -> Callable[[], T]:
-    """`read` for a thread that serves no request: its connection ends with the call.
-
-    So a database that was restarted is met with a new connection, not with the dead one.
-    """
-
-    def read_and_close() -> T:
-        try:
-            return read()
-        finally:
-            connection.close()
-
-    return read_and_close
 
 
 SQLITE_ROLLUPS = """

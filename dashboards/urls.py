@@ -5,13 +5,13 @@ from __future__ import annotations
 from django.contrib.auth import views as auth
 from django.urls import path
 
-from dashboards import views
+from dashboards.pages import device, fleet
 
 urlpatterns = [
-    path("", views.fleet, name="fleet"),
-    path("devices/<str:uid>/", views.device, name="device"),
-    path("devices/<str:uid>/history/", views.history, name="history"),
-    path("devices/<str:uid>/refused/", views.refused, name="refused"),
+    path("", fleet.fleet, name="fleet"),
+    path("devices/<str:uid>/", device.device, name="device"),
+    path("devices/<str:uid>/history/", device.history, name="history"),
+    path("devices/<str:uid>/refused/", device.refused, name="refused"),
     path(
         "accounts/login/",
         auth.LoginView.as_view(redirect_authenticated_user=True),

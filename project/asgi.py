@@ -15,7 +15,7 @@ from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from django.conf import settings  # noqa: E402
 from django.urls import path, re_path  # noqa: E402
 
-from dashboards.routing import live_application, pages_with_board  # noqa: E402
+from dashboards.live.routing import live_application, pages_with_board  # noqa: E402
 from ingest.consumers import DeviceConsumer  # noqa: E402
 from ingest.endpoint import FrameEndpoint  # noqa: E402
 from project.database import take_database  # noqa: E402

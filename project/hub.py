@@ -14,10 +14,10 @@ from channels.layers import get_channel_layer
 from django.conf import settings
 from prometheus_client import REGISTRY
 
-from dashboards import queries
-from dashboards.board import Board
-from dashboards.logins import Logins
-from dashboards.metrics import BoardCollector
+from dashboards import latest
+from dashboards.live.board import Board
+from dashboards.live.logins import Logins
+from dashboards.live.metrics import BoardCollector
 from ingest.flow import Budget
 from ingest.gate import Gate
 from ingest.gauges import line_collector
@@ -82,8 +82,8 @@ class Hub:
         self.board = Board(
             layer,
             time.time,
-            load_fleet=queries.in_own_thread(queries.fleet),
-            load_catalogue=queries.in_own_thread(queries.catalogue),
+            load_fleet=latest.in_own_thread(latest.fleet),
+            load_catalogue=latest.in_own_thread(latest.catalogue),
             interval_s=options.relay_interval_s,
         )
         self.logins = Logins(options.revocation_interval_s)

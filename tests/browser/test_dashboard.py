@@ -13,8 +13,8 @@ from itertools import count
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from dashboards.present import Value
-from dashboards.wording import ago_text, value_text
+from dashboards.live.present import Value
+from dashboards.pages.wording import ago_text, value_text
 from tests.browser.conftest import TIMEOUT_MS
 from tests.browser.pages import expect_live, open_page, send
 from tests.hubs import Hub, wait_until

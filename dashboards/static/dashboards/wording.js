@@ -1,5 +1,5 @@
-// How values, times and statuses are written. Pure. `dashboards/wording.py` and
-// `dashboards/status.py` write the same on the first paint; whoever changes one changes the other.
+// How values, times and statuses are written. Pure. `dashboards/pages/wording.py` and
+// `dashboards/pages/status.py` write the same on the first paint; whoever changes one changes the other.
 
 export function valueText(value) {
   if (typeof value !== "number") return String(value);

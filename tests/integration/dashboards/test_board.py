@@ -13,12 +13,12 @@ import pytest
 from channels.layers import InMemoryChannelLayer
 from prometheus_client import CollectorRegistry
 
-from dashboards import board as board_module
-from dashboards import listener as listener_module
-from dashboards.board import Board, Viewer
-from dashboards.listener import GROUP
-from dashboards.metrics import BoardCollector
-from dashboards.present import DevicePresent
+from dashboards.live import board as board_module
+from dashboards.live import listener as listener_module
+from dashboards.live.board import Board, Viewer
+from dashboards.live.listener import GROUP
+from dashboards.live.metrics import BoardCollector
+from dashboards.live.present import DevicePresent
 
 DEADLINE_S = 10.0
 INTERVAL_S = 0.02

@@ -12,11 +12,11 @@ import orjson
 import pytest
 from channels_redis.pubsub import RedisPubSubChannelLayer
 
-from dashboards import board as board_module
-from dashboards import listener as listener_module
-from dashboards.board import Board
-from dashboards.listener import GROUP
-from dashboards.present import DevicePresent
+from dashboards.live import board as board_module
+from dashboards.live import listener as listener_module
+from dashboards.live.board import Board
+from dashboards.live.listener import GROUP
+from dashboards.live.present import DevicePresent
 from tests.integration.dashboards.test_board import DEADLINE_S, eventually, summary
 from tests.servers import Redis
 

@@ -16,13 +16,12 @@ from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import User
 from django.db import OperationalError, connections
 
-from dashboards import consumers
-from dashboards import logins as logins_module
-from dashboards.board import Board
-from dashboards.consumers import LiveConsumer
-from dashboards.logins import Logins
-from dashboards.present import DevicePresent
-from dashboards.routing import live_application
+from dashboards.live import logins as logins_module
+from dashboards.live.board import Board
+from dashboards.live.consumer import LiveConsumer
+from dashboards.live.logins import Logins
+from dashboards.live.present import DevicePresent
+from dashboards.live.routing import live_application
 from tests.integration.dashboards.test_board import Layer, eventually, summary, told
 
 ORIGIN = (b"origin", b"http://localhost:8000")
@@ -146,7 +145,7 @@ async def test_a_database_that_is_away_is_told_and_may_be_tried_again(
     async def away(scope: Any) -> None:
         raise ConnectionError("the database is away")
 
-    monkeypatch.setattr(consumers, "get_user", away)
+    monkeypatch.setattr(consumer, "get_user", away)
     dashboard = await connect()
     assert (await dashboard.hear())["code"] == "unavailable"
     assert await dashboard.closed() == 4503
@@ -268,7 +267,7 @@ def raise_operational_error(*arguments: object) -> None:
 async def test_a_browser_that_does_not_read_is_not_waited_for_when_its_login_ends(
     board: Board, logins: Logins, session_cookie: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consumers, "LAST_WORD_S", 0.01)
+    monkeypatch.setattr(consumer, "LAST_WORD_S", 0.01)
     said = asyncio.Event()
 
     async def receive() -> dict[str, Any]:

@@ -13,7 +13,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from dashboards.logins import Login, ended
+from dashboards.live.logins import Login, ended
 
 NOW = datetime.now(UTC)
 HOUR = timedelta(hours=1)

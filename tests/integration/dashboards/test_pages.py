@@ -13,11 +13,11 @@ from django.contrib.auth.models import User
 from django.contrib.staticfiles import finders
 from django.test import AsyncRequestFactory, Client
 
-from dashboards import views
-from dashboards.board import Board
 from dashboards.checks import chart_library_is_installed
-from dashboards.present import DevicePresent
-from dashboards.routing import BOARD_KEY
+from dashboards.live.board import Board
+from dashboards.live.present import DevicePresent
+from dashboards.live.routing import BOARD_KEY
+from dashboards.pages import fleet
 from devices.models import Device, Kind, Series
 from ingest.fields import to_us
 from ingest.models import RefusedReading
@@ -104,7 +104,7 @@ def test_the_first_paint_comes_from_the_board_where_there_is_one(browser_client:
     request = AsyncRequestFactory().get("/")
     request.scope = {**request.scope, BOARD_KEY: board}
     request.user = User.objects.get()
-    assert "from-the-board" in text_of(views.fleet(request))
+    assert "from-the-board" in text_of(fleet.fleet(request))
 
 
 def test_a_device_page_has_a_chart_for_each_series_of_numbers_and_booleans(

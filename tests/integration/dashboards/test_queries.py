@@ -10,8 +10,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import connection
 
-from dashboards import queries
+from dashboards import latest, queries
 from dashboards.buckets import Bucket, Source, fold
+from dashboards.snapshot import one_snapshot
 from devices.models import Device, Kind, Series
 from ingest.fields import from_us, to_us
 from tests.integration.engine import engine, engine_url  # noqa: F401
@@ -106,7 +107,7 @@ def test_the_latest_is_found_on_either_side_of_the_watermark() -> None:
     store(sealed, [(before, 1.0), (before - timedelta(days=400), 9.0)])
     store(fresh, [(after, 2.0), (after + timedelta(microseconds=1), 2.5)])
     store(both, [(before, 3.0), (after, 4.0)])
-    assert queries.latest([sealed, fresh, both, none]) == {
+    assert latest.latest([sealed, fresh, both, none]) == {
         sealed.pk: (to_us(before), 1.0),
         fresh.pk: (to_us(after) + 1, 2.5),
         both.pk: (to_us(after), 4.0),
@@ -118,7 +119,7 @@ def test_the_latest_has_the_kind_of_its_series() -> None:
     store(door, [(HOUR, 1.0)])
     add_text(state, HOUR, "old")
     add_text(state, HOUR + timedelta(seconds=1), "ok")
-    found = queries.latest([door, state])
+    found = latest.latest([door, state])
     assert found == {door.pk: (to_us(HOUR), True), state.pk: (to_us(HOUR) + 1_000_000, "ok")}
     assert found[door.pk][1] is True
 
@@ -138,7 +139,7 @@ def test_the_fleet_is_every_device_with_its_latest() -> None:
         name="Roof", expected_interval_s=10, last_seen_at=HOUR + timedelta(seconds=2)
     )
     Device.objects.create(uid="porch")
-    porch, roof = sorted(queries.fleet(), key=lambda device: device.uid)
+    porch, roof = sorted(latest.fleet(), key=lambda device: device.uid)
     at_ms = to_us(HOUR) / 1000
     assert roof.values == {"temperature": (at_ms, 21.5)}
     assert (roof.name, roof.interval_s, roof.seen_ms) == ("Roof", 10, at_ms + 2000)
@@ -148,22 +149,22 @@ def test_the_fleet_is_every_device_with_its_latest() -> None:
 def test_a_snapshot_sees_no_commit_that_came_after_its_first_look() -> None:
     series = make_series()
     store(series, [(HOUR, 1.0)])
-    with queries.one_snapshot() as cursor:
+    with one_snapshot() as cursor:
         cursor.execute("SELECT count(*) FROM ingest_reading")
         before = cursor.fetchone()
         in_another_thread(lambda: store(series, [(HOUR + timedelta(seconds=1), 2.0)]))
         cursor.execute("SELECT count(*) FROM ingest_reading")
         assert cursor.fetchone() == before
-    assert queries.latest([series])[series.pk][1] == 2.0
+    assert latest.latest([series])[series.pk][1] == 2.0
 
 
 def in_another_thread(work: Callable[[], None]) -> None:
     with ThreadPoolExecutor(1) as executor:
-        executor.submit(queries.in_own_thread(work)).result()
+        executor.submit(latest.in_own_thread(work)).result()
 
 
 def test_a_moment_survives_the_way_there_and_back() -> None:
     at = from_us(1_795_326_596_000_001)
     series = make_series()
     store(series, [(at, 1.0)])
-    assert queries.latest([series])[series.pk][0] == 1_795_326_596_000_001
+    assert latest.latest([series])[series.pk][0] == 1_795_326_596_000_001

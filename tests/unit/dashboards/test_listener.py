@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import Any
 
-from dashboards.listener import Listener
+from dashboards.live.listener import Listener
 
 DEADLINE_S = 10.0
 

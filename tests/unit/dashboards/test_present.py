@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from dashboards.present import HUBS_KEPT, DevicePresent, DeviceSummary, Present, Value
+from dashboards.live.present import HUBS_KEPT, DevicePresent, DeviceSummary, Present, Value
 
 NOON_MS = 1_795_326_596_000
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dashboards.status import Status, status_of
+from dashboards.pages.status import Status, status_of
 
 NOW_MS = 1_795_326_596_000
 

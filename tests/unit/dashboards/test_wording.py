@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dashboards.present import Value
-from dashboards.wording import ago_text, value_text
+from dashboards.live.present import Value
+from dashboards.pages.wording import ago_text, value_text
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ from urllib.parse import parse_qs
 import orjson
 from channels.auth import get_user
 
-from dashboards.board import Board, Viewer
-from dashboards.logins import Login, Logins
+from dashboards.live.board import Board, Viewer
+from dashboards.live.logins import Login, Logins
 
 logger = logging.getLogger(__name__)
 
@@ -99,7 +99,7 @@ class LiveConsumer:
                 await self._sending
 
     def show_out(self) -> None:
-        """See `dashboards.logins.Viewer`."""
+        """See `dashboards.live.logins.Viewer`."""
         if self._logged_out or self._sending.done():
             return  # its last word is said, or on its way
         self._logged_out = True

@@ -1,6 +1,6 @@
 """The fleet as it is now, merged from the summaries of every hub. Pure: no Django, no asyncio.
 
-Fed by `dashboards.board`; knows nothing of sockets, channel layers or the database. A summary
+Fed by `dashboards.live.board`; knows nothing of sockets, channel layers or the database. A summary
 replaces what it names and never adds to it, so one that was lost is repaired by the next.
 """
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dashboards.present import Value
+from dashboards.live.present import Value
 
 EXACT_INTEGER = 2**53
 

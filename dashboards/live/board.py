@@ -19,8 +19,8 @@ from typing import Any
 
 import orjson
 
-from dashboards.listener import ChannelLayer, Listener
-from dashboards.present import HUBS_KEPT, DevicePresent, Present
+from dashboards.live.listener import ChannelLayer, Listener
+from dashboards.live.present import HUBS_KEPT, DevicePresent, Present
 
 logger = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from channels.sessions import CookieMiddleware, SessionMiddleware
 from django.conf import settings
 from django.http import HttpRequest
 
-from dashboards.board import Board
-from dashboards.consumers import (
+from dashboards.live.board import Board
+from dashboards.live.consumer import (
     FOREIGN_ORIGIN,
     Application,
     LiveConsumer,
@@ -24,7 +24,7 @@ from dashboards.consumers import (
     Send,
     say_and_close,
 )
-from dashboards.logins import Logins
+from dashboards.live.logins import Logins
 
 ANY = "*"
 BOARD_KEY = "weir.board"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from dashboards.board import Board
+from dashboards.live.board import Board
 
 
 class BoardCollector(Collector):
