@@ -5,6 +5,7 @@ Knows nothing of connections, frames or storage; `ingest` asks here who a token 
 
 from __future__ import annotations
 
+from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.utils import timezone
@@ -44,6 +45,7 @@ class Device(models.Model):
 
     class Meta:
         ordering = ["uid"]
+        permissions = [("try_device", "Can send readings as a device from its page")]
 
     def __str__(self) -> str:
         return self.name or self.uid
@@ -78,11 +80,23 @@ class Kind(models.IntegerChoices):
 
 
 class Series(models.Model):
-    """One metric of one device: what a reading belongs to."""
+    """One metric of one device: what a reading belongs to.
+
+    `unit`, `low` and `high` are for people: how it is written, and the band it should keep to.
+    """
 
     device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="series")
     metric = models.CharField(max_length=128, validators=[RegexValidator(METRIC_PATTERN)])
     kind = models.SmallIntegerField(choices=Kind.choices)
+    unit = models.CharField(
+        max_length=16, blank=True, help_text="As it is shown beside a value: °C, %, hPa."
+    )
+    low = models.FloatField(
+        null=True, blank=True, help_text="Below this value a chart shows it out of its band."
+    )
+    high = models.FloatField(
+        null=True, blank=True, help_text="Above this value a chart shows it out of its band."
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
@@ -94,3 +108,7 @@ class Series(models.Model):
 
     def __str__(self) -> str:
         return f"{self.device.uid} {self.metric}"
+
+    def clean(self) -> None:
+        if self.low is not None and self.high is not None and self.low >= self.high:
+            raise ValidationError({"high": "The band ends below its beginning."})

@@ -57,14 +57,12 @@ class SeriesAdmin(admin.ModelAdmin):
     list_select_related = ["device"]
     search_fields = ["metric", "device__uid", "device__name"]
     search_help_text = "Search by metric, or by the device's uid or name."
-    fields = ("device", "metric", "kind", "readings_stored", "created_at")
-    readonly_fields = fields
+    # Its first reading makes a series, and sets its kind: only what is for people can be changed.
+    readonly_fields = ("device", "metric", "kind", "readings_stored", "created_at")
+    fields = ("device", "metric", "kind", "unit", "low", "high", "readings_stored", "created_at")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        return False  # its first reading makes a series
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False  # and sets its kind
+        return False
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return SeriesChangeList

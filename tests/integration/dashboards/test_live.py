@@ -16,6 +16,7 @@ from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import User
 from django.db import OperationalError, connections
 
+from dashboards.live import consumer
 from dashboards.live import logins as logins_module
 from dashboards.live.board import Board
 from dashboards.live.consumer import LiveConsumer
