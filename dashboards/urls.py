@@ -5,13 +5,15 @@ from __future__ import annotations
 from django.contrib.auth import views as auth
 from django.urls import path
 
-from dashboards.pages import device, fleet
+from dashboards.pages import compare, device, fleet, system
 
 urlpatterns = [
     path("", fleet.fleet, name="fleet"),
     path("devices/<str:uid>/", device.device, name="device"),
     path("devices/<str:uid>/history/", device.history, name="history"),
     path("devices/<str:uid>/refused/", device.refused, name="refused"),
+    path("compare/", compare.compare, name="compare"),
+    path("system/", system.system, name="system"),
     path(
         "accounts/login/",
         auth.LoginView.as_view(redirect_authenticated_user=True),

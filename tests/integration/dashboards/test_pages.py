@@ -45,7 +45,9 @@ def roof(database: None) -> Device:
     return device
 
 
-@pytest.mark.parametrize("path", ["/", "/devices/roof/", "/devices/roof/history/"])
+@pytest.mark.parametrize(
+    "path", ["/", "/devices/roof/", "/devices/roof/history/", "/compare/", "/system/"]
+)
 def test_nobody_sees_a_page_without_a_login(database: None, path: str) -> None:
     response = Client().get(path)
     assert (response.status_code, response["Location"]) == (302, f"/accounts/login/?next={path}")
