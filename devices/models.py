@@ -89,7 +89,11 @@ class Series(models.Model):
     metric = models.CharField(max_length=128, validators=[RegexValidator(METRIC_PATTERN)])
     kind = models.SmallIntegerField(choices=Kind.choices)
     unit = models.CharField(
-        max_length=16, blank=True, help_text="As it is shown beside a value: °C, %, hPa."
+        max_length=16,
+        blank=True,
+        default="",
+        db_default="",  # the line adds series by plain SQL, and knows nothing of units
+        help_text="As it is shown beside a value: °C, %, hPa.",
     )
     low = models.FloatField(
         null=True, blank=True, help_text="Below this value a chart shows it out of its band."

@@ -38,7 +38,11 @@ class Migration(migrations.Migration):
             model_name="series",
             name="unit",
             field=models.CharField(
-                blank=True, help_text="As it is shown beside a value: °C, %, hPa.", max_length=16
+                blank=True,
+                db_default="",
+                default="",
+                help_text="As it is shown beside a value: °C, %, hPa.",
+                max_length=16,
             ),
         ),
     ]
