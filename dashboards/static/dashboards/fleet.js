@@ -6,6 +6,7 @@ import { startCopying } from "./copy.js";
 import { draw, setText } from "./draw.js";
 import { addTotals, beginAnew, drawFigures, drawRates } from "./figures.js";
 import { shows, showCounts, startFilter } from "./filter.js";
+import { onKey, walk } from "./keys.js";
 import { showLine, startLine } from "./line.js";
 import { Live } from "./live.js";
 import { Rate, readings } from "./rates.js";
@@ -130,6 +131,8 @@ function snapshot(message) {
 setHubTime(firstPaintMs);
 for (const element of body.rows) adopt(new Row(element));
 startCopying();
+onKey("/", "Filter devices", () => document.getElementById("filter").focus());
+walk(() => [...body.querySelectorAll("tr:not([hidden]) .device a")], "device; Enter opens it");
 live = new Live({ sinceMs: firstPaintMs, onSnapshot: snapshot, onUpdate: take, onState: showLine });
 startLine(() => live.retry());
 startFilter(() => draw("judge", judge));
