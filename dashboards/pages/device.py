@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
@@ -15,6 +14,7 @@ from django.views.decorators.http import require_safe
 from dashboards import latest, queries
 from dashboards.live.routing import board_of
 from dashboards.pages.context import page_context
+from dashboards.pages.permission import needs_look
 from dashboards.pages.rows import row_of
 from devices.models import Device, Kind
 from ingest.fields import from_us
@@ -29,7 +29,7 @@ TONES = 6
 
 
 @require_safe
-@login_required
+@needs_look
 def device(request: HttpRequest, uid: str) -> HttpResponse:
     now_ms = round(time.time() * 1000)
     found = get_object_or_404(Device, uid=uid)
@@ -50,7 +50,7 @@ def device(request: HttpRequest, uid: str) -> HttpResponse:
 
 
 @require_safe
-@login_required
+@needs_look
 def refused(request: HttpRequest, uid: str) -> HttpResponse:
     """The rows of the refusals' table alone, for a page that saw their count grow."""
     found = get_object_or_404(Device, uid=uid)
@@ -59,7 +59,7 @@ def refused(request: HttpRequest, uid: str) -> HttpResponse:
 
 
 @require_safe
-@login_required
+@needs_look
 def history(request: HttpRequest, uid: str) -> HttpResponse:
     """Columns of each `metric` asked for, `from` and `to` in milliseconds, in at most `points`."""
     found = get_object_or_404(Device, uid=uid)

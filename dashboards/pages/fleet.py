@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import time
 
-from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
@@ -14,11 +13,12 @@ from dashboards import latest
 from dashboards.live.routing import board_of
 from dashboards.pages import status
 from dashboards.pages.context import page_context
+from dashboards.pages.permission import needs_look
 from dashboards.pages.rows import row_of
 
 
 @require_safe
-@login_required
+@needs_look
 def fleet(request: HttpRequest) -> HttpResponse:
     now_ms = round(time.time() * 1000)
     board = board_of(request)

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 from asgiref.sync import SyncToAsync
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.core.management import call_command
 from django.db import connections
 from django.test import Client
 from pytest_django.plugin import DjangoDbBlocker
 
+from devices.roles import VIEWERS
 from tests.integration.engine import default_database
 
 
@@ -31,9 +32,16 @@ def forget_connection() -> None:
 
 @pytest.fixture
 def browser_client(database: None) -> Client:
-    """A browser that is logged in."""
+    """The browser of a viewer who is logged in."""
+    return browser_of("ada", VIEWERS)
+
+
+def browser_of(name: str, *groups: str) -> Client:
+    """The browser of a new user of these groups, logged in."""
+    user = User.objects.create_user(name)
+    user.groups.set(Group.objects.filter(name__in=groups))
     client = Client()
-    client.force_login(User.objects.create_user("ada"))
+    client.force_login(user)
     return client
 
 
