@@ -1,10 +1,11 @@
-"""The pages and what they ask for; `project.urls` includes this at the root."""
+"""The pages, and the API; `project.urls` includes this at the root."""
 
 from __future__ import annotations
 
 from django.contrib.auth import views as auth
 from django.urls import path
 
+from dashboards.api import root
 from dashboards.pages import compare, device, fleet, system
 
 urlpatterns = [
@@ -20,4 +21,5 @@ urlpatterns = [
         name="login",
     ),
     path("accounts/logout/", auth.LogoutView.as_view(), name="logout"),
+    *root.urlpatterns,
 ]

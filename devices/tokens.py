@@ -1,7 +1,8 @@
 """Makes tokens and tells whose a shown token is. The plain text is never stored.
 
 A token is `weir_` + 10 characters of prefix + `_` + 43 of secret. The prefix finds the row, the
-SHA-256 digest of the whole proves it: a 256-bit random secret needs no slow hash.
+SHA-256 digest of the whole proves it: a 256-bit random secret needs no slow hash. Read tokens,
+which send nothing, begin with `weir_read_`; they are in `dashboards`, and made of the same parts.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ from django.db.models import Q
 
 from devices.models import Device, Token
 
+READ = "weir_read_"
 _FORM = re.compile(r"weir_([A-Za-z0-9]{10})_[A-Za-z0-9_-]{43}")
 _PREFIX_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 # Looked for and compared with where there is nothing to, so that any wrong token costs the same.
-_NO_PREFIX = ""
-_NO_DIGEST = hashlib.sha256(b"").hexdigest()
+NO_PREFIX = ""
+NO_DIGEST = hashlib.sha256(b"").hexdigest()
 
 
 class TokenRefused(Exception):
@@ -63,9 +65,24 @@ def issue(
 
 def draw(device: Device, *, label: str = "") -> tuple[Token, str]:
     """A new token of `device`, not yet stored, with its text: for who stores many at once."""
-    prefix = "".join(secrets.choice(_PREFIX_ALPHABET) for _ in range(10))
-    text = f"weir_{prefix}_{secrets.token_urlsafe(32)}"
+    prefix = drawn_prefix()
+    text = f"weir_{prefix}_{drawn_secret()}"
     return Token(device=device, label=label, prefix=prefix, digest=digest(text)), text
+
+
+def drawn_prefix() -> str:
+    """What finds a token, and may be shown."""
+    return "".join(secrets.choice(_PREFIX_ALPHABET) for _ in range(10))
+
+
+def drawn_secret() -> str:
+    """What proves a token: 256 random bits."""
+    return secrets.token_urlsafe(32)
+
+
+def is_of_device(text: str) -> bool:
+    """Whether `text` looks like a device's token, known or not."""
+    return _FORM.fullmatch(text) is not None
 
 
 def bearer(text: str, now: datetime) -> Bearer:
@@ -74,11 +91,11 @@ def bearer(text: str, now: datetime) -> Bearer:
     One query and one digest, whatever is wrong with it.
     """
     form = _FORM.fullmatch(text)
-    prefix = form.group(1) if form else _NO_PREFIX
+    prefix = form.group(1) if form else NO_PREFIX
     token = Token.objects.select_related("device").filter(prefix=prefix).first()
-    proven = hmac.compare_digest(digest(text), token.digest if token else _NO_DIGEST)
+    proven = hmac.compare_digest(digest(text), token.digest if token else NO_DIGEST)
     if token is None or not proven:
-        raise unknown()
+        raise unknown(text)
     if (refusal := _refusal(token, now)) is not None:
         raise refusal
     device = token.device
@@ -109,9 +126,12 @@ def refused(token_ids: Collection[int], now: datetime) -> dict[int, TokenRefused
     }
 
 
-def unknown() -> TokenRefused:
-    """The refusal of a token that nobody has, or has any longer."""
-    return TokenRefused("token_invalid", 4401, "this token is not known to the hub")
+def unknown(text: str = "") -> TokenRefused:
+    """The refusal of a token that no device has, or has any longer."""
+    message = "this token is not known to the hub"
+    if text.startswith(READ):
+        message = "this is a read token, which sends nothing: a device shows its own token"
+    return TokenRefused("token_invalid", 4401, message)
 
 
 def _refusal(token: Token, now: datetime) -> TokenRefused | None:

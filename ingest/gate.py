@@ -119,7 +119,7 @@ class Gate:
             raise TooManyFailures(round(1_000 * wait_s * random.uniform(1, 2)))
         if verdict is Verdict.KNOWN_WRONG:
             metrics.TOKENS.labels("wrong").inc()
-            raise tokens.unknown()
+            raise tokens.unknown(token)
         now = self._now()
         try:
             bearer = tokens.bearer(token, now)

@@ -16,6 +16,7 @@ from django.conf import settings  # noqa: E402
 from django.urls import path, re_path  # noqa: E402
 
 from dashboards.live.routing import live_application, pages_with_board  # noqa: E402
+from dashboards.readgate import ReadGate, pages_with_read_gate  # noqa: E402
 from ingest.consumers import DeviceConsumer  # noqa: E402
 from ingest.endpoint import FrameEndpoint  # noqa: E402
 from project.database import take_database  # noqa: E402
@@ -44,6 +45,7 @@ hub = Hub(settings.OPTIONS)
 
 details = Details(settings.OPTIONS.metrics_token)
 pages: Any = pages_with_board(cast(Any, django_application), hub.board)
+pages = pages_with_read_gate(pages, ReadGate(settings.OPTIONS.failed_tokens_per_min))
 if settings.DEBUG:  # whatever server runs this: error pages show settings and source
     pages = details.guard(pages)
 pages = Guesses(settings.OPTIONS.failed_logins_per_min).guard(pages)

@@ -16,7 +16,7 @@ from django.views.debug import ExceptionReporter
 
 from project.proxies import Application, Receive, Scope, Send
 
-_TOKEN: Final = re.compile(r"(weir_[A-Za-z0-9]{10})_[A-Za-z0-9_-]{43}")
+_TOKEN: Final = re.compile(r"(weir_(?:read_)?[A-Za-z0-9]{10})_[A-Za-z0-9_-]{43}")
 _PASSWORD: Final = re.compile(r"(://[^:/?#@\s]*):[^/?#@\s]+@")  # in an address of a server
 _TOKEN_BYTES: Final = re.compile(_TOKEN.pattern.encode())
 

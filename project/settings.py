@@ -45,6 +45,7 @@ INSTALLED_APPS = [
     "channels",
     "csp",
     "django_prometheus",
+    "ninja",
     "servestatic",
     "django.contrib.admin",
     "django.contrib.auth",

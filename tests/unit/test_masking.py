@@ -19,6 +19,7 @@ TOKEN = f"weir_0123456789_{SECRET}"
     [
         (TOKEN, "weir_0123456789_…"),
         (f"?a={TOKEN}&b={TOKEN}", "?a=weir_0123456789_…&b=weir_0123456789_…"),
+        (f"Bearer weir_read_0123456789_{SECRET}.", "Bearer weir_read_0123456789_…."),
         ("weir_0123456789_tooshort", "weir_0123456789_tooshort"),
         ("postgres://weir:pa55@db:5432/weir", "postgres://weir:…@db:5432/weir"),
         ("redis://:pa55@redis:6379/0", "redis://:…@redis:6379/0"),
