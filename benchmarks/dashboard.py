@@ -70,7 +70,9 @@ async def look(port: int, cookie: str) -> int:
         asyncio.get_running_loop().add_signal_handler(
             signal.SIGTERM, lambda: asyncio.ensure_future(socket.close())
         )
-        if not cookie:
+        if cookie:
+            await socket.send('{"type":"subscribe"}')
+        else:
             print("open", flush=True)
         try:
             async for message in socket:

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import orjson
 from django.db import connection
+from django.db.models import QuerySet
 
 from dashboards.live.present import DevicePresent, Value
 from dashboards.snapshot import one_snapshot
@@ -70,8 +71,21 @@ PRESENT_FIELDS = ("uid", "name", "expected_interval_s", "last_seen_at")
 
 def catalogue() -> list[DevicePresent]:
     """Every device, without values. Asked for every few seconds, so no model is made of a row."""
-    rows = Device.objects.order_by("uid").values_list(*PRESENT_FIELDS)
-    return [DevicePresent(uid, name, interval_s, _ms(at)) for uid, name, interval_s, at in rows]
+    rows = Device.objects.order_by("uid").values_list("id", *PRESENT_FIELDS)
+    units = _units(Series.objects.all())
+    return [
+        DevicePresent(uid, name, interval_s, _ms(at), units=units.get(device_id, {}))
+        for device_id, uid, name, interval_s, at in rows
+    ]
+
+
+def _units(series: QuerySet[Series]) -> dict[int, dict[str, str]]:
+    """By device, the unit of each metric that has one."""
+    units: dict[int, dict[str, str]] = {}
+    rows = series.exclude(unit="").values_list("device_id", "metric", "unit")
+    for device_id, metric, unit in rows:
+        units.setdefault(device_id, {})[metric] = unit
+    return units
 
 
 def fleet() -> list[DevicePresent]:
@@ -103,6 +117,8 @@ def _add_latest(devices: dict[int, DevicePresent], series: list[Series]) -> None
         if one.id in found and one.device_id in devices:
             at_us, value = found[one.id]
             devices[one.device_id].values[one.metric] = at_us / 1000, value
+        if one.unit and one.device_id in devices:
+            devices[one.device_id].units[one.metric] = one.unit
 
 
 T = TypeVar("T")

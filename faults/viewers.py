@@ -48,6 +48,7 @@ class Viewer:
             {"Cookie": cookie, "Origin": f"http://127.0.0.1:{hub.port}"},
             0 if bytes_per_s is None else SLOW_BUFFER_BYTES,
         )
+        self.raw.send(said({"type": "subscribe"}))
         if bytes_per_s != 0:
             self._take_all()  # what came with the handshake's answer
 
@@ -125,6 +126,11 @@ class Viewers:
             "INSERT INTO auth_user (username, password, first_name, last_name, email, is_superuser,"
             " is_staff, is_active, date_joined) VALUES ('watcher', %s, '', '', '', %s, %s, %s, %s)",
             *(make_password(self.password), False, False, True, datetime.now(UTC)),
+        )
+        store.rows(
+            "INSERT INTO auth_user_groups (user_id, group_id)"
+            " SELECT u.id, g.id FROM auth_user u, auth_group g"
+            " WHERE u.username = 'watcher' AND g.name = 'Viewers'"
         )
         self._viewers: list[Viewer] = []
         self._cookie = ""

@@ -69,6 +69,26 @@ def count_bounds(met: list[str]) -> None:
     met.clear()
 
 
+class MeanOf:
+    """What was observed by a histogram since it was last asked, on the average."""
+
+    def __init__(self, histogram: Histogram) -> None:
+        self._histogram = histogram
+        self._before = self._totals()
+
+    def __call__(self) -> float | None:
+        """None where nothing was."""
+        now = self._totals()
+        count, total = now[0] - self._before[0], now[1] - self._before[1]
+        self._before = now
+        return total / count if count else None
+
+    def _totals(self) -> tuple[float, float]:
+        [family] = self._histogram.collect()
+        found = {sample.name.rpartition("_")[2]: sample.value for sample in family.samples}
+        return found["count"], found["sum"]
+
+
 class Tally:
     """Where each taken reading is: taken = stored + duplicate + rejected + fenced + pending.
 

@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 import orjson
 
 from devices.tokens import Bearer
+from ingest.metrics import COMMIT_SECONDS, MeanOf
 from ingest.reading import Run
 from ingest.storage import Outcome
 
@@ -23,6 +24,10 @@ logger = logging.getLogger(__name__)
 GROUP: Final = "live"
 SEND_TIMEOUT_S: Final = 5.0  # a layer that hangs longer is as good as gone
 LAST_WORD_S: Final = 1.0  # the hub's end does not wait for a Redis that hangs
+NONE_US: Final = 2**63  # after every reading: none was stored
+
+
+_Told = tuple[dict[str, tuple[int, Any]], int]
 
 
 class ChannelLayer(Protocol):
@@ -34,13 +39,15 @@ class ChannelLayer(Protocol):
 class Presence:
     """What there is to tell of one device."""
 
-    __slots__ = ("counts", "fresh", "name", "seen_ms", "uid")
+    __slots__ = ("counts", "fresh", "name", "seen_ms", "since_us", "uid")
 
     def __init__(self, bearer: Bearer) -> None:
         self.uid = bearer.uid
         self.name = bearer.name
         self.seen_ms = 0
         self.fresh: dict[str, tuple[int, Any]] = {}
+        self.since_us = NONE_US
+        """The time of the earliest reading stored since what was told."""
         self.counts = [0, 0, 0]
 
     def summary(self) -> dict[str, Any]:
@@ -51,6 +58,7 @@ class Presence:
             "seen": self.seen_ms,
             "values": {m: [at_us / 1_000, value] for m, (at_us, value) in self.fresh.items()},
             "counts": {"stored": stored, "duplicate": duplicate, "rejected": rejected},
+            "since": None if self.since_us == NONE_US else self.since_us / 1_000,
         }
 
 
@@ -68,6 +76,7 @@ class Relay:
         self._now_ms = now_ms
         self._presences: dict[int, Presence] = {}
         self._changed: set[int] = set()
+        self._commit_s = MeanOf(COMMIT_SECONDS)
         self._failing = False
         self._task: asyncio.Task[None] | None = None
 
@@ -85,14 +94,20 @@ class Relay:
         """Merge a committed batch. The latest by reading time stays, whenever it came."""
         now_ms = self._now_ms()
         for submission in outcome.written:
-            fresh = self._presence(submission.connection.bearer, now_ms).fresh
+            presence = self._presence(submission.connection.bearer, now_ms)
+            fresh = presence.fresh
+            times_us: list[int] | None = None  # of columns, which share theirs: looked at once
             for run in submission.frame.runs:
                 unstored = outcome.unstored.get(id(run))
-                latest = _latest(run) if unstored is None else _latest_stored(run, unstored)
-                if latest is not None and (
-                    run.metric not in fresh or latest[0] >= fresh[run.metric][0]
-                ):
-                    fresh[run.metric] = latest
+                if unstored is not None:
+                    run, times_us = _stored(run, unstored), None  # noqa: PLW2901
+                if run.times_us is not times_us:
+                    times_us = run.times_us
+                    since_us, at_us, place = _span(times_us)
+                if since_us < presence.since_us:
+                    presence.since_us = since_us
+                if times_us and (run.metric not in fresh or at_us >= fresh[run.metric][0]):
+                    fresh[run.metric] = at_us, run.values[place]
         for settlement in outcome.settlements:
             if not settlement.fenced:
                 counts = self._presence(settlement.connection.bearer, now_ms).counts
@@ -115,9 +130,10 @@ class Relay:
         changed, self._changed = self._changed, set()
         presences = [self._presences[device_id] for device_id in changed]
         body = orjson.dumps([presence.summary() for presence in presences]).decode()
-        told = [presence.fresh for presence in presences]
+        told = [(presence.fresh, presence.since_us) for presence in presences]
         for presence in presences:
-            presence.fresh = {}
+            presence.fresh, presence.since_us = {}, NONE_US
+        commit_s = self._commit_s()
         # The number tells a board which it did not hear. One that the layer did not take is told
         # with the next, under the same.
         message = {
@@ -125,6 +141,7 @@ class Relay:
             "hub": self._hub,
             "number": self.sent + 1,
             "at": self._now_ms(),
+            "commit_ms": None if commit_s is None else commit_s * 1_000,
             "body": body,
         }
         try:
@@ -138,16 +155,15 @@ class Relay:
                 logger.info("the channel layer takes summaries again")
             self._failing = False
 
-    def _missed(
-        self, changed: set[int], told: list[dict[str, tuple[int, Any]]], error: Exception
-    ) -> None:
+    def _missed(self, changed: set[int], told: list[_Told], error: Exception) -> None:
         """What was not told goes with the next summary, unless something later came meanwhile."""
         self.dropped += 1
         if not self._failing:
             logger.warning("the channel layer takes no summary, dashboards are stale: %r", error)
         self._failing = True
-        for device_id, fresh in zip(changed, told, strict=True):
+        for device_id, (fresh, since_us) in zip(changed, told, strict=True):
             presence = self._presences[device_id]
+            presence.since_us = min(presence.since_us, since_us)
             for metric, latest in fresh.items():
                 if metric not in presence.fresh or presence.fresh[metric][0] < latest[0]:
                     presence.fresh[metric] = latest
@@ -161,19 +177,19 @@ class Relay:
             await self.tell()
 
 
-def _latest(run: Run) -> tuple[int, Any]:
-    times_us = run.times_us
+def _span(times_us: list[int]) -> tuple[int, int, int]:
+    """The earliest time, the latest, and where that is."""
     if len(times_us) == 1:
-        return times_us[0], run.values[0]
+        return times_us[0], times_us[0], 0
+    if not times_us:
+        return NONE_US, 0, 0
     at_us = max(times_us)
-    return at_us, run.values[times_us.index(at_us)]
+    return min(times_us), at_us, times_us.index(at_us)
 
 
-def _latest_stored(run: Run, unstored: set[int]) -> tuple[int, Any] | None:
-    """As `_latest`, of what was stored; none where all of the run was refused (an empty set)."""
-    stored = [
-        (at_us, value)
-        for i, (at_us, value) in enumerate(zip(run.times_us, run.values, strict=True))
-        if unstored and i not in unstored
-    ]
-    return max(stored, key=lambda reading: reading[0], default=None)
+def _stored(run: Run, unstored: set[int]) -> Run:
+    """What was stored of a run: nothing where all of it was refused (an empty set)."""
+    places = [place for place in range(len(run.times_us)) if unstored and place not in unstored]
+    values: list[Any] = [run.values[place] for place in places]
+    times_us = [run.times_us[place] for place in places]
+    return Run(run.metric, run.kind, times_us, values, places)

@@ -1,10 +1,11 @@
 """The board: one per process, between the channel layer and this process's dashboards.
 
-    hubs ──group "live"──▶ board (merges, encodes what changed once) ──▶ viewers, one a socket
+    hubs ──group "live"──▶ listener ─▶ board (merges into the present) ──once a tick──▶ viewers
+                           database ─▶ priming ─┘
 
 It hears the group through one `listener`, so a hundred dashboards cost the layer one member. What
 was said while it could not hear, or was lost on the way, it reads from the database. Knows nothing
-of ingestion; the database it sees only through the two loaders it is given.
+of ingestion; the database it sees only through the loaders it is given.
 """
 
 from __future__ import annotations
@@ -19,12 +20,16 @@ from typing import Any
 
 import orjson
 
+from dashboards.live.charts import Chart
+from dashboards.live.hubs import Hubs
 from dashboards.live.listener import ChannelLayer, Listener
-from dashboards.live.present import HUBS_KEPT, DevicePresent, Present
+from dashboards.live.present import DevicePresent, Present
+from dashboards.live.priming import Load, Priming
+from dashboards.live.subscription import Subscription
+from dashboards.live.viewers import Audiences, Viewer
 
 logger = logging.getLogger(__name__)
 
-RETRY_MIN_S, RETRY_MAX_S = 0.5, 10.0
 # A silent board still says that it is there, so that a browser can tell a quiet fleet from a
 # connection that is gone without a word.
 HEARTBEAT_S = 2.0
@@ -34,21 +39,6 @@ PACE = 0.9
 # The line is stale when no hub has spoken for this many intervals; each speaks every interval.
 STALE_INTERVALS = 4
 STALE_MIN_S = 4.0
-# New, renamed and deleted devices show after this at the latest. And so often at most is the whole
-# fleet read again, whatever is lost.
-CATALOGUE_INTERVAL_S = 5.0
-
-Load = Callable[[], Sequence[DevicePresent]]
-
-
-class Viewer:
-    """One dashboard's place on the board: what changed since it was last sent an update."""
-
-    def __init__(self, uid: str | None) -> None:
-        self.uid = uid
-        self.wake = asyncio.Event()
-        self.changed: frozenset[str] = frozenset()
-        self.removed: frozenset[str] = frozenset()
 
 
 class Board:
@@ -65,9 +55,8 @@ class Board:
         elapsed: Callable[[], float] = time.monotonic,
     ) -> None:
         """`clock` gives Unix time in seconds and may be set at any time, `elapsed` those of a clock
-        that never is. The loaders run in a thread of the board's own: `load_fleet`, with latest
-        values, at first and after summaries were lost; `load_catalogue`, without, every few
-        seconds."""
+        that never is. `load_fleet` gives all devices with their latest values, `load_catalogue`
+        without; both in a thread of the board's own."""
         self.interval_s = interval_s
         self.summaries = 0
         self.summaries_refused = 0
@@ -75,25 +64,31 @@ class Board:
         self.merged = 0
         self.primed = False
         self._clock, self._elapsed = clock, elapsed
-        self._load_fleet, self._load_catalogue = load_fleet, load_catalogue
         self._present = Present()
         self._viewers: set[Viewer] = set()
+        self._audiences = Audiences(self._present)
         self._news = asyncio.Event()
-        self._lost = asyncio.Event()  # summaries, so that the fleet is to be read again
-        self._last_of_hub: dict[str, int] = {}
         self._heard_s = elapsed()
-        stale_s = max(STALE_INTERVALS * interval_s, STALE_MIN_S)
-        self._stale_s = stale_s
+        self._told_ms = 0  # the time of the last message; each has one of its own
+        self._stale_s = max(STALE_INTERVALS * interval_s, STALE_MIN_S)
+        self._hubs = Hubs(interval_s, self._stale_s)
+        self._loader = ThreadPoolExecutor(1, thread_name_prefix="board")
+        self._priming = Priming(
+            self._loader,
+            load_fleet=load_fleet,
+            load_catalogue=load_catalogue,
+            applied=lambda: self._present.applied,
+            merge=self.prime,
+            elapsed=elapsed,
+        )
         self._listener = Listener(
             channel_layer,
             elapsed,
-            silence_s=2 * stale_s,
-            on_join=self._lost.set,
+            silence_s=2 * self._stale_s,
+            on_join=self._lose,
             on_message=self._merge,
         )
         self._tasks: list[asyncio.Task[None]] = []
-        self._loader = ThreadPoolExecutor(1, thread_name_prefix="board")
-        self._joined: tuple[frozenset[str], str] = (frozenset(), "")
 
     @property
     def dashboards(self) -> int:
@@ -106,7 +101,7 @@ class Board:
             asyncio.create_task(loop(), name=f"board-{name}")
             for name, loop in (
                 ("listen", self._listener.run),
-                ("prime", self._prime),
+                ("prime", self._priming.run),
                 ("flush", self._flush),
             )
         ]
@@ -138,49 +133,70 @@ class Board:
         silent_s = self._elapsed() - self._heard_s
         return round((self._clock() - silent_s) * 1000) if silent_s > self._stale_s else None
 
-    def open(self, uid: str | None = None) -> Viewer:
-        """A viewer of all devices, or of the one named. It is to be closed."""
-        viewer = Viewer(uid)
+    def open(self) -> Viewer:
+        """A viewer, which is told nothing before it subscribes. It is to be closed."""
+        viewer = Viewer()
         self._viewers.add(viewer)
         return viewer
 
     def close(self, viewer: Viewer) -> None:
         self._viewers.discard(viewer)
+        self._audiences.leave(viewer)
 
-    def snapshot(self, viewer: Viewer) -> tuple[int, str]:
-        """Its time, and the first message of a dashboard: everything it watches."""
-        viewer.changed = viewer.removed = frozenset()
-        viewer.wake.clear()
-        uids = self._present.uids() if viewer.uid is None else [viewer.uid]
+    def subscribe(self, viewer: Viewer, asked: Subscription) -> None:
+        """The next message is the snapshot of what is asked for."""
+        viewer.asked = asked
+        self.chart(viewer, asked.charts)
+        viewer.wake.set()
+
+    def chart(self, viewer: Viewer, charts: tuple[Chart, ...]) -> None:
+        """What the viewer charts from now on."""
+
+    def message(self, viewer: Viewer) -> tuple[int, str]:
+        """Its time, and what the viewer is to be sent next: it was woken, and has seen the last."""
+        viewer.sent_s = self._elapsed()
+        if viewer.asked is not None:
+            return self._snapshot(viewer, viewer.asked)
+        return self._update(viewer)
+
+    def _snapshot(self, viewer: Viewer, asked: Subscription) -> tuple[int, str]:
+        viewer.asked = None
+        audience = self._audiences.enter(viewer, asked.selection)
+        viewer.forget_changes()
+        viewer.interval_s = asked.interval_ms / 1000
+        slower_s = viewer.interval_s if viewer.interval_s > self.interval_s else 0.0
         about = {
-            "interval_ms": round(self.interval_s * 1000),
-            "heartbeat_ms": round((self.interval_s * PACE + HEARTBEAT_S) * 1000),
+            "interval_ms": round(max(viewer.interval_s, self.interval_s) * 1000),
+            "heartbeat_ms": round((slower_s + self.interval_s * PACE + HEARTBEAT_S) * 1000),
         }
-        return self._message("snapshot", about, self._join(uids))
+        return self._message("snapshot", about, audience.whole())
 
-    def update(self, viewer: Viewer) -> tuple[int, str]:
-        """Its time, and the message that brings `viewer` from what it was last sent to now."""
+    def _update(self, viewer: Viewer) -> tuple[int, str]:
+        """What brings the viewer from what it was last sent to now."""
+        assert viewer.audience is not None
         changed, removed = viewer.changed, viewer.removed
-        viewer.changed = viewer.removed = frozenset()
-        viewer.wake.clear()
+        viewer.forget_changes()
         self.updates += 1
-        # Dashboards that keep up share one set, so what they get is joined once for all.
-        if changed is not self._joined[0]:
-            self._joined = (changed, self._join(changed))
         about = {"removed": sorted(removed)} if removed else {}
-        return self._message("update", about, self._joined[1])
+        return self._message("update", about, viewer.audience.joined(changed))
 
     def _message(self, kind: str, about: dict[str, Any], fragments: str) -> tuple[int, str]:
-        at_ms = self._now_ms()
-        head = {"type": kind, "at": at_ms, "stale_since": self.stale_since_ms(), **about}
+        at_ms = self._told_ms = max(self._now_ms(), self._told_ms + 1)
+        head = {
+            "type": kind,
+            "at": at_ms,
+            "stale_since": self.stale_since_ms(),
+            "commit_ms": self._hubs.commit_ms(self._elapsed()),
+            **about,
+        }
         return at_ms, f'{orjson.dumps(head).decode()[:-1]},"devices":[{fragments}]}}'
 
     def _now_ms(self) -> int:
         return round(self._clock() * 1000)
 
-    def _join(self, uids: frozenset[str] | list[str]) -> str:
-        found = (self._present.fragment(uid) for uid in uids)
-        return ",".join(fragment for fragment in found if fragment is not None)
+    def _lose(self) -> None:
+        """Summaries were lost."""
+        self._priming.ask_whole()
 
     def _merge(self, message: dict[str, Any]) -> None:
         try:
@@ -193,49 +209,9 @@ class Board:
         self.summaries += 1
         self._heard_s = self._elapsed()
         self._news.set()
-        self._number(hub, message.get("number"))
-
-    def _number(self, hub: str, number: int | None) -> None:
-        """A hub numbers its summaries: a gap is one that the layer lost."""
-        if number is None:  # an older hub's
-            return
-        last = self._last_of_hub.pop(hub, number)
-        self._last_of_hub[hub] = number
-        while len(self._last_of_hub) > HUBS_KEPT:
-            self._last_of_hub.pop(next(iter(self._last_of_hub)))
-        if number > last + 1:
-            self._lost.set()
-
-    async def _prime(self) -> None:
-        """Read the fleet, and again where summaries were lost; who is in it, every few seconds."""
-        whole, retry_s = True, RETRY_MIN_S
-        while True:
-            if whole:
-                self._lost.clear()
-            if not await self._load(self._load_fleet if whole else self._load_catalogue):
-                await asyncio.sleep(retry_s)
-                retry_s = min(retry_s * 2, RETRY_MAX_S)
-                continue
-            retry_s = RETRY_MIN_S
-            if whole:
-                whole_s = self._elapsed()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(CATALOGUE_INTERVAL_S):
-                    await self._lost.wait()
-            whole = self._lost.is_set()
-            if whole:
-                await asyncio.sleep(max(0.0, CATALOGUE_INTERVAL_S - (self._elapsed() - whole_s)))
-
-    async def _load(self, load: Load) -> bool:
-        """Whether the database answered; what it knows is merged."""
-        read_after = self._present.applied
-        try:
-            known = await asyncio.get_running_loop().run_in_executor(self._loader, load)
-        except Exception as error:
-            logger.warning("cannot read the fleet: %s; trying again in a moment", error)
-            return False
-        self.prime(known, read_after)
-        return True
+        number, commit_ms = message.get("number"), message.get("commit_ms")
+        if self._hubs.hear(hub, number, commit_ms, self._heard_s):
+            self._lose()
 
     async def _flush(self) -> None:
         while True:
@@ -243,17 +219,17 @@ class Board:
                 async with asyncio.timeout(HEARTBEAT_S):
                     await self._news.wait()
             self._news.clear()
-            self._offer(*self._present.take_changes())
+            self._offer()
             await asyncio.sleep(self.interval_s * PACE)
 
-    def _offer(self, changed: frozenset[str], removed: frozenset[str]) -> None:
-        for viewer in self._viewers:
-            mine, gone = changed, removed
-            if viewer.uid is not None:
-                mine, gone = changed & {viewer.uid}, removed & {viewer.uid}
-            if viewer.changed:
-                self.merged += 1
-                mine = viewer.changed | mine
-            viewer.changed = mine - gone if gone else mine
-            viewer.removed = (viewer.removed | gone) - mine if viewer.removed or gone else gone
-            viewer.wake.set()
+    def _offer(self) -> None:
+        """A tick: what changed, to each viewer whose time it is."""
+        changes = self._present.take_changes()
+        now_s = self._elapsed()
+        slack_s = self.interval_s / 2
+        for audience in self._audiences:
+            changed, removed = audience.take(changes)
+            for viewer in audience.viewers:
+                self.merged += viewer.merge(changed, removed)
+                if now_s - viewer.sent_s >= viewer.interval_s - slack_s:
+                    viewer.wake.set()

@@ -1,6 +1,6 @@
 """`/ws/live/`: one browser's view of the board. A snapshot, then updates as fast as it draws them.
 
-One update is in flight at a time; what changes meanwhile is merged on the board, so a slow
+One message is in flight at a time; what changes meanwhile is merged on the board, so a slow
 browser gets fewer updates and never a backlog. Plain ASGI: a Channels consumer would hop to a
 thread for every `seen`.
 """
@@ -12,13 +12,22 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, cast
-from urllib.parse import parse_qs
 
 import orjson
 from channels.auth import get_user
+from channels.db import database_sync_to_async
 
-from dashboards.live.board import Board, Viewer
-from dashboards.live.logins import Login, Logins
+from dashboards.live.board import Board
+from dashboards.live.logins import Ended, Login, Logins
+from dashboards.live.metrics import BOUNDS_MET
+from dashboards.live.subscription import (
+    MESSAGE_MAX_CHARACTERS,
+    Unfit,
+    charts_of,
+    subscription_of,
+)
+from dashboards.live.viewers import Viewer
+from devices.roles import LOOK
 
 logger = logging.getLogger(__name__)
 
@@ -28,17 +37,32 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
 NOT_LOGGED_IN = 4401
-FOREIGN_ORIGIN = 4403
+FORBIDDEN = 4403
 UNAVAILABLE = 4503
 TOO_SLOW = 4508
 LAST_WORD_S = 2.0  # for who is shown out to take it
 
+WHY_ENDED = {
+    Ended.NOT_LOGGED_IN: (NOT_LOGGED_IN, "Log in, then connect again."),
+    Ended.NOT_PERMITTED: (FORBIDDEN, "This login may not look at devices."),
+}
+
+
+def complaint(code: str, message: str, **about: str) -> Message:
+    """What says an error, as ASGI sends it."""
+    text = orjson.dumps({"type": "error", "code": code, "message": message, **about}).decode()
+    return {"type": "websocket.send", "text": text}
+
 
 async def say_and_close(send: Send, code: int, name: str, message: str) -> None:
     """Say why on an accepted socket, then close it: a browser cannot see a refused handshake."""
-    text = orjson.dumps({"type": "error", "code": name, "message": message}).decode()
-    await send({"type": "websocket.send", "text": text})
+    await send(complaint(name, message))
     await send({"type": "websocket.close", "code": code, "reason": name})
+
+
+async def say_ended(send: Send, why: Ended) -> None:
+    code, message = WHY_ENDED[why]
+    await say_and_close(send, code, why, message)
 
 
 class LiveConsumer:
@@ -55,7 +79,7 @@ class LiveConsumer:
         self._receive = receive
         self._send = send
         self._in_flight_ms: int | None = None
-        self._logged_out = False
+        self._shown_out = False
         self._seen = asyncio.Event()
 
     @classmethod
@@ -70,67 +94,68 @@ class LiveConsumer:
         await self._send({"type": "websocket.accept"})
         try:
             user = await get_user(scope)
+            may_look = await database_sync_to_async(user.has_perm)(LOOK)
         except Exception as error:
             logger.warning("a dashboard could not be let in: %s", error)
             message = "The database does not answer. Try again."
             await say_and_close(self._send, UNAVAILABLE, "unavailable", message)
             return
-        if not user.is_authenticated:
-            await self._say_logged_out()
+        if not (user.is_authenticated and may_look):
+            known = user.is_authenticated
+            await say_ended(self._send, Ended.NOT_PERMITTED if known else Ended.NOT_LOGGED_IN)
             return
         self._task = cast(asyncio.Task[None], asyncio.current_task())
         self.login = Login.of(scope["session"], user)
         self._logins.enter(self)
         try:
-            await self._show(one_device(scope))
+            await self._show()
         finally:
             self._logins.leave(self)
 
-    async def _show(self, uid: str | None) -> None:
-        viewer = self._board.open(uid)
-        self._sending = asyncio.create_task(self._send_updates(viewer), name="dashboard-send")
+    async def _show(self) -> None:
+        viewer = self._board.open()
+        self._sending = asyncio.create_task(self._send_messages(viewer), name="dashboard-send")
         try:
             while (message := await self._receive())["type"] == "websocket.receive":
-                self._hear(message.get("text"))
+                try:
+                    self._hear(viewer, message.get("text") or "")
+                except Unfit as unfit:
+                    await self._complain(unfit)
         finally:
             self._board.close(viewer)
             self._sending.cancel()
             with suppress(asyncio.CancelledError):
                 await self._sending
 
-    def show_out(self) -> None:
+    def show_out(self, why: Ended) -> None:
         """See `dashboards.live.logins.Viewer`."""
-        if self._logged_out or self._sending.done():
+        if self._shown_out or self._sending.done():
             return  # its last word is said, or on its way
-        self._logged_out = True
+        self._shown_out = True
         self._sending.cancel()
-        self._sending = asyncio.create_task(self._say_why(), name="dashboard-send")
+        self._sending = asyncio.create_task(self._say_why(why), name="dashboard-send")
 
-    async def _say_why(self) -> None:
+    async def _say_why(self, why: Ended) -> None:
         """To a browser that is shown out; one that does not read is not waited for."""
         try:
             async with asyncio.timeout(LAST_WORD_S):
-                await self._say_logged_out()
+                await say_ended(self._send, why)
         except TimeoutError:
             self._task.cancel()
 
-    async def _say_logged_out(self) -> None:
-        message = "Log in, then connect again."
-        await say_and_close(self._send, NOT_LOGGED_IN, "not_logged_in", message)
-
-    async def _send_updates(self, viewer: Viewer) -> None:
+    async def _send_messages(self, viewer: Viewer) -> None:
         try:
-            await self._dispatch(self._board.snapshot(viewer))
-            while await self._was_seen():
+            while await self._in_time(self._seen if self._in_flight_ms else viewer.wake):
                 await viewer.wake.wait()
-                await self._dispatch(self._board.update(viewer))
+                await self._dispatch(self._board.message(viewer))
         except OSError:
             return  # it is gone, which `receive` hears of as well
         except Exception:
             logger.exception("a dashboard's updates ended")
             await self._send({"type": "websocket.close", "code": 4500, "reason": "bug"})
             return
-        message = f"Nothing was seen for {self._seen_timeout_s:g} s."
+        did = "seen" if self._in_flight_ms else "subscribed to"
+        message = f"Nothing was {did} for {self._seen_timeout_s:g} s."
         await say_and_close(self._send, TOO_SLOW, "too_slow", message)
 
     async def _dispatch(self, message: tuple[int, str]) -> None:
@@ -138,26 +163,33 @@ class LiveConsumer:
         self._seen.clear()
         await self._send({"type": "websocket.send", "text": text})
 
-    async def _was_seen(self) -> bool:
+    async def _in_time(self, happens: asyncio.Event) -> bool:
         try:
             async with asyncio.timeout(self._seen_timeout_s):
-                await self._seen.wait()
+                await happens.wait()
         except TimeoutError:
             return False
         return True
 
-    def _hear(self, text: str | None) -> None:
-        """Only `seen` of the update in flight counts; anything else is not ours and is ignored."""
+    def _hear(self, viewer: Viewer, text: str) -> None:
+        """Only `seen` of the message in flight counts. Unfit where it asks for what cannot be."""
+        if len(text) > MESSAGE_MAX_CHARACTERS:
+            at_most = f"a message has at most {MESSAGE_MAX_CHARACTERS} characters"
+            raise Unfit("message", at_most, "message")
         try:
-            message = orjson.loads(text or "")
+            message = orjson.loads(text)
         except orjson.JSONDecodeError:
             return
-        seen = isinstance(message, dict) and message.get("type") == "seen"
-        if seen and message.get("at") == self._in_flight_ms:
-            self._seen.set()
+        kind = message.get("type") if isinstance(message, dict) else None
+        if kind == "seen":
+            if message.get("at") == self._in_flight_ms:
+                self._seen.set()
+        elif kind == "subscribe":
+            self._board.subscribe(viewer, subscription_of(message))
+        elif kind == "chart":
+            self._board.chart(viewer, charts_of(message))
 
-
-def one_device(scope: Message) -> str | None:
-    """The device asked for by `?device=`, if one was."""
-    asked = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("device")
-    return asked[0] if asked else None
+    async def _complain(self, unfit: Unfit) -> None:
+        if unfit.bound is not None:
+            BOUNDS_MET.labels(unfit.bound).inc()
+        await self._send(complaint("invalid", str(unfit), field=unfit.field))

@@ -1,8 +1,8 @@
-"""Whether those who look are still logged in: asked for all of them at once, every few seconds.
+"""Whether those who look still may: asked for all of them at once, every few seconds.
 
 A socket outlives the request that its login was checked at. Who logged out, was deactivated,
-changed the password or whose session ended is shown out by every hub, each by itself: no layer is
-needed for it. Knows nothing of what they look at.
+changed the password, whose session ended or who may no longer look is shown out by every hub, each
+by itself: no layer is needed for it. Knows nothing of what they look at.
 """
 
 from __future__ import annotations
@@ -13,16 +13,27 @@ from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any, Final, Protocol
 
-from django.contrib.auth import HASH_SESSION_KEY, get_user_model
+from django.contrib.auth import HASH_SESSION_KEY
+from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.db import DatabaseError, close_old_connections
 from django.utils.crypto import constant_time_compare
 
+from devices.roles import LOOK
+
 logger = logging.getLogger(__name__)
 
-MOST_AT_ONCE: Final = 500  # two queries for each so many: SQLite takes 999 values in one
+MOST_AT_ONCE: Final = 500  # three queries for each so many: SQLite takes 999 values in one
+
+
+class Ended(StrEnum):
+    """Why somebody may not look, by the code that is told."""
+
+    NOT_LOGGED_IN = "not_logged_in"
+    NOT_PERMITTED = "not_permitted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +54,8 @@ class Viewer(Protocol):
 
     login: Login
 
-    def show_out(self) -> None:
-        """Close: the login has ended. Called on the event loop."""
+    def show_out(self, why: Ended) -> None:
+        """Close: it may not look any longer. Called on the event loop."""
 
 
 class Logins:
@@ -78,16 +89,17 @@ class Logins:
             del self._viewers[viewer.login]
 
     async def look(self) -> None:
-        """Show out whoever's login has ended. Raises DatabaseError."""
+        """Show out whoever may not look any longer. Raises DatabaseError."""
         inside = list(self._viewers)
         loop = asyncio.get_running_loop()
         for start in range(0, len(inside), MOST_AT_ONCE):
             some = inside[start : start + MOST_AT_ONCE]
-            for login in await loop.run_in_executor(self._executor, self._ended, some):
+            ended = await loop.run_in_executor(self._executor, self._ended, some)
+            for login, why in ended.items():
                 for viewer in list(self._viewers.get(login, ())):
-                    viewer.show_out()
+                    viewer.show_out(why)
 
-    def _ended(self, logins: Collection[Login]) -> set[Login]:
+    def _ended(self, logins: Collection[Login]) -> dict[Login, Ended]:
         close_old_connections()
         return ended(logins, self._now())
 
@@ -102,17 +114,21 @@ class Logins:
                 logger.exception("a bug in the watch over logins; it goes on")
 
 
-def ended(logins: Collection[Login], now: datetime) -> set[Login]:
-    """Which of these logins are none any longer; two queries."""
+def ended(logins: Collection[Login], now: datetime) -> dict[Login, Ended]:
+    """Which of these logins may not look any longer, and why; three queries."""
     keys = [login.session_key for login in logins]
     live = Session.objects.filter(session_key__in=keys, expire_date__gt=now)
     sessions = set(live.values_list("session_key", flat=True))
     ids = {login.user_id for login in logins}
-    users = get_user_model().objects.filter(pk__in=ids, is_active=True)
+    users = User.objects.filter(pk__in=ids, is_active=True)
     hashes = {user.pk: user.get_session_auth_hash() for user in users}
-    return {
-        login
-        for login in logins
-        if login.session_key not in sessions
-        or not constant_time_compare(login.auth_hash, hashes.get(login.user_id, ""))
-    }
+    may_look = set(User.objects.with_perm(LOOK).filter(pk__in=ids).values_list("pk", flat=True))
+    found: dict[Login, Ended] = {}
+    for login in logins:
+        if login.session_key not in sessions or not constant_time_compare(
+            login.auth_hash, hashes.get(login.user_id, "")
+        ):
+            found[login] = Ended.NOT_LOGGED_IN
+        elif login.user_id not in may_look:
+            found[login] = Ended.NOT_PERMITTED
+    return found

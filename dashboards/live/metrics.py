@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
+from prometheus_client import Counter
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from dashboards.live.board import Board
+from dashboards.live.subscription import BOUNDS
+
+BOUNDS_MET: Final = Counter(
+    "weir_dashboard_bounds_met",
+    "How often a dashboard asked for more than it may, by the bound's name",
+    ["bound"],
+)
+for _bound in BOUNDS:
+    BOUNDS_MET.labels(_bound)
 
 
 class BoardCollector(Collector):

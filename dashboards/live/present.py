@@ -9,15 +9,14 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
 import orjson
 
-Value = float | bool | str
+from dashboards.live.hubs import HUBS_KEPT
+from dashboards.live.selection import searchable
 
-# How many hub processes are remembered with their counts. A restarted hub is a new one, so this
-# bounds what a hub that restarts for ever can leave behind; the totals themselves are kept.
-HUBS_KEPT = 32
+Value = float | bool | str
 
 
 class Counts(TypedDict):
@@ -52,11 +51,28 @@ class DevicePresent:
     seen_ms: int | None = None
     values: dict[str, tuple[float, Value]] = field(default_factory=dict)
     counts: Counts = field(default_factory=no_counts)
+    units: dict[str, str] = field(default_factory=dict)
+    """By metric, where somebody gave one."""
 
     def copy(self) -> DevicePresent:
         return DevicePresent(
-            self.uid, self.name, self.interval_s, self.seen_ms, dict(self.values), self.counts
+            self.uid,
+            self.name,
+            self.interval_s,
+            self.seen_ms,
+            dict(self.values),
+            self.counts,
+            self.units,
         )
+
+
+class Changes(NamedTuple):
+    """What became another since the last look."""
+
+    changed: frozenset[str]
+    removed: frozenset[str]
+    renamed: frozenset[str]
+    """Those changed that a filter may now find, or no longer: new, or of another name or metric."""
 
 
 class Present:
@@ -71,6 +87,8 @@ class Present:
         self._applied_last: dict[str, int] = {}
         self._changed: set[str] = set()
         self._removed: set[str] = set()
+        self._renamed: set[str] = set()
+        self._searched: dict[str, str] = {}
 
     def prime(self, known: Iterable[DevicePresent], read_after: int, now_ms: int) -> None:
         """Merge what the database knew, at the latest `now_ms`; who is missing there is removed.
@@ -92,7 +110,9 @@ class Present:
         counts_of_hub = self._counts_of(hub)
         for summary in devices:
             uid = summary["uid"]
-            device = self._devices.setdefault(uid, DevicePresent(uid, summary["name"]))
+            device = self._devices.get(uid)
+            if device is None:
+                device = self._add(DevicePresent(uid, summary["name"]))
             self._applied_last[uid] = self.applied
             self._see(device, summary["seen"], now_ms)
             self._keep_latest(device, summary["values"])
@@ -103,11 +123,13 @@ class Present:
     def has_changes(self) -> bool:
         return bool(self._changed or self._removed)
 
-    def take_changes(self) -> tuple[frozenset[str], frozenset[str]]:
-        """The devices changed and those removed since the last call."""
-        changed, removed = frozenset(self._changed), frozenset(self._removed)
-        self._changed, self._removed = set(), set()
-        return changed, removed
+    def take_changes(self) -> Changes:
+        """Since the last call."""
+        changes = Changes(
+            frozenset(self._changed), frozenset(self._removed), frozenset(self._renamed)
+        )
+        self._changed, self._removed, self._renamed = set(), set(), set()
+        return changes
 
     def fragment(self, uid: str) -> str | None:
         """The device as JSON, encoded once until it changes; None when there is none."""
@@ -115,6 +137,19 @@ class Present:
         if fragment is None and (device := self._devices.get(uid)) is not None:
             fragment = self._fragments[uid] = encode(device)
         return fragment
+
+    def cut_fragment(self, uid: str, metrics: frozenset[str]) -> str | None:
+        """The device as JSON with the values of these metrics alone; encoded anew each time."""
+        device = self._devices.get(uid)
+        return None if device is None else encode(device, metrics)
+
+    def searched(self, uid: str) -> str:
+        """The text in which a filter finds the device."""
+        text = self._searched.get(uid)
+        if text is None:
+            device = self._devices[uid]
+            text = self._searched[uid] = searchable(uid, device.name, device.values)
+        return text
 
     def uids(self) -> list[str]:
         return list(self._devices)
@@ -134,22 +169,35 @@ class Present:
     def _merge_known(self, known: DevicePresent, now_ms: int) -> None:
         device = self._devices.get(known.uid)
         if device is None:
-            self._devices[known.uid] = known.copy()
-            self._touch(known.uid)
+            self._add(known.copy())
             return
-        changed = (device.name, device.interval_s) != (known.name, known.interval_s)
-        device.name, device.interval_s = known.name, known.interval_s
+        changed = (device.interval_s, device.units) != (known.interval_s, known.units)
+        device.interval_s, device.units = known.interval_s, known.units
+        if device.name != known.name:
+            device.name = known.name
+            self._rename(known.uid)
         if known.seen_ms is not None and known.seen_ms <= now_ms:
             changed |= self._see(device, known.seen_ms, now_ms)
         changed |= self._keep_latest(device, known.values)
         if changed:
             self._touch(known.uid)
 
+    def _add(self, device: DevicePresent) -> DevicePresent:
+        self._devices[device.uid] = device
+        self._rename(device.uid)
+        return device
+
+    def _rename(self, uid: str) -> None:
+        self._searched.pop(uid, None)
+        self._renamed.add(uid)
+        self._touch(uid)
+
     def _forget(self, uid: str) -> None:
         del self._devices[uid]
-        self._fragments.pop(uid, None)
-        self._applied_last.pop(uid, None)
+        for kept in (self._fragments, self._applied_last, self._searched):
+            kept.pop(uid, None)
         self._changed.discard(uid)
+        self._renamed.discard(uid)
         self._removed.add(uid)
         for counts_of_hub in self._hubs.values():
             counts_of_hub.pop(uid, None)
@@ -178,14 +226,15 @@ class Present:
         device.seen_ms = seen_ms
         return True
 
-    @staticmethod
-    def _keep_latest(device: DevicePresent, values: dict[str, tuple[float, Value]]) -> bool:
+    def _keep_latest(self, device: DevicePresent, values: dict[str, tuple[float, Value]]) -> bool:
         changed = False
         for metric, (ts_ms, value) in values.items():
             kept = device.values.get(metric)
             if kept is None or ts_ms > kept[0] or (ts_ms == kept[0] and value != kept[1]):
                 device.values[metric] = (ts_ms, value)
                 changed = True
+                if kept is None:
+                    self._rename(device.uid)
         return changed
 
     @staticmethod
@@ -201,15 +250,18 @@ class Present:
         }
 
 
-def encode(device: DevicePresent) -> str:
+def encode(device: DevicePresent, metrics: frozenset[str] | None = None) -> str:
     """The fragment of `device`: one JSON object, as `/ws/live/` sends it."""
-    return orjson.dumps(
-        {
-            "uid": device.uid,
-            "name": device.name,
-            "seen": device.seen_ms,
-            "values": device.values,
-            "counts": device.counts,
-            "interval_s": device.interval_s,
-        }
-    ).decode()
+    values, units = device.values, device.units
+    if metrics is not None:
+        values = {metric: value for metric, value in values.items() if metric in metrics}
+        units = {metric: unit for metric, unit in units.items() if metric in metrics}
+    fragment = {
+        "uid": device.uid,
+        "name": device.name,
+        "seen": device.seen_ms,
+        "values": values,
+        "counts": device.counts,
+        "interval_s": device.interval_s,
+    }
+    return orjson.dumps(fragment | {"units": units} if units else fragment).decode()

@@ -16,7 +16,7 @@ from django.http import HttpRequest
 
 from dashboards.live.board import Board
 from dashboards.live.consumer import (
-    FOREIGN_ORIGIN,
+    FORBIDDEN,
     Application,
     LiveConsumer,
     Message,
@@ -48,7 +48,7 @@ class Origins(OriginValidator):
             message = (
                 "This page's address is not one of WEIR_ALLOWED_HOSTS or WEIR_ALLOWED_ORIGINS."
             )
-            await say_and_close(send, FOREIGN_ORIGIN, "foreign_origin", message)
+            await say_and_close(send, FORBIDDEN, "foreign_origin", message)
 
         origin = parsed_origin(scope)
         known = self.valid_origin(origin) or (self._any_host and is_own(origin, scope))

@@ -95,4 +95,5 @@ class Browser:
             proxy=None,
             max_size=None,
         ) as connection:
+            await connection.send('{"type":"subscribe"}')
             yield Dashboard(connection)

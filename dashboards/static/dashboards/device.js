@@ -149,7 +149,7 @@ setHubTime(firstPaintMs);
 for (const button of buttons) button.addEventListener("click", () => choose(button));
 startCopying();
 askHistory();
-live = new Live({ device: uid, sinceMs: firstPaintMs, onSnapshot: snapshot, onUpdate: take, onState: showLine });
+live = new Live({ subscription: { devices: [uid] }, sinceMs: firstPaintMs, onSnapshot: snapshot, onUpdate: take, onState: showLine });
 startLine(() => live.retry());
 everySecond(() => draw("head", drawHead));
 setInterval(() => !document.hidden && live.state.kind === "live" && askHistory(), HISTORY_INTERVAL_MS);

@@ -7,7 +7,7 @@ import { draw } from "./draw.js";
 import { everySecond, setHubTime } from "./clock.js";
 
 const NOT_LOGGED_IN = 4401;
-const FOREIGN_ORIGIN = 4403;
+const FORBIDDEN = 4403;
 const RETRY_MIN_MS = 1000;
 const RETRY_MAX_MS = 15000;
 // This many heartbeats missed: the numbers are old. Twice as many: the socket is dead too.
@@ -17,12 +17,13 @@ const HEARTBEATS_DEAD = 6;
 const HIDDEN_GRACE_MS = 5000;
 
 export class Live {
-  constructor({ device = null, sinceMs, onSnapshot, onUpdate, onState }) {
-    Object.assign(this, { onSnapshot, onUpdate, onState });
+  // `subscription` as docs/live.md has it, without its type and charts.
+  constructor({ subscription = {}, sinceMs, onSnapshot, onUpdate, onState }) {
+    Object.assign(this, { subscription, onSnapshot, onUpdate, onState });
     const url = new URL("/ws/live/", location.href);
     url.protocol = url.protocol.replace("http", "ws");
-    if (device !== null) url.searchParams.set("device", device);
     this.url = url.href;
+    this.charts = [];
     this.socket = null;
     this.heardMs = sinceMs;
     this.heartbeatMs = 3000;
@@ -40,11 +41,22 @@ export class Live {
     if (this.state.kind === "waiting") this.#connect();
   }
 
+  // What is charted from now on; updates bring its tails.
+  chart(charts) {
+    this.charts = charts;
+    this.#say({ type: "chart", charts });
+  }
+
+  #say(message) {
+    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(message));
+  }
+
   #connect() {
     clearTimeout(this.timer);
     const socket = (this.socket = new WebSocket(this.url));
     this.arrived = [];
     this.openedMs = Date.now();
+    socket.onopen = () => this.#say({ type: "subscribe", ...this.subscription, charts: this.charts });
     socket.onmessage = ({ data }) => {
       this.heardMs = Date.now();
       this.arrived.push(data);
@@ -79,16 +91,14 @@ export class Live {
     // Said in the frame after this one, when what was noted has been drawn.
     const socket = this.socket;
     requestAnimationFrame(() => {
-      if (socket.readyState === WebSocket.OPEN) {
-        socket.send(JSON.stringify({ type: "seen", at: message.at }));
-      }
+      if (socket === this.socket) this.#say({ type: "seen", at: message.at });
     });
   }
 
   #lost(code) {
     this.socket = null;
     if (document.hidden && this.hiddenClosed) return;
-    if (code === NOT_LOGGED_IN || code === FOREIGN_ORIGIN) {
+    if (code === NOT_LOGGED_IN || code === FORBIDDEN) {
       this.#become({ kind: "refused", code, message: this.error?.message, since: this.heardMs });
       return;
     }

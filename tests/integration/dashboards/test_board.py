@@ -15,10 +15,14 @@ from prometheus_client import CollectorRegistry
 
 from dashboards.live import board as board_module
 from dashboards.live import listener as listener_module
-from dashboards.live.board import Board, Viewer
+from dashboards.live import priming
+from dashboards.live.board import Board
 from dashboards.live.listener import GROUP
 from dashboards.live.metrics import BoardCollector
 from dashboards.live.present import DevicePresent
+from dashboards.live.selection import Selection
+from dashboards.live.subscription import Subscription
+from dashboards.live.viewers import Viewer
 
 DEADLINE_S = 10.0
 INTERVAL_S = 0.02
@@ -53,10 +57,20 @@ class Layer(InMemoryChannelLayer):
         self.groups.clear()
 
     async def publish(
-        self, *devices: dict[str, Any], hub: str = "hub", number: int | None = None
+        self,
+        *devices: dict[str, Any],
+        hub: str = "hub",
+        number: int | None = None,
+        commit_ms: float | None = None,
     ) -> None:
-        body = orjson.dumps(devices).decode()
-        message = {"type": "live.summary", "hub": hub, "number": number, "at": 0, "body": body}
+        message = {
+            "type": "live.summary",
+            "hub": hub,
+            "number": number,
+            "at": 0,
+            "commit_ms": commit_ms,
+            "body": orjson.dumps(devices).decode(),
+        }
         if not self.deaf:
             await self.group_send(GROUP, message)
 
@@ -117,10 +131,10 @@ def database() -> Database:
 async def board(
     layer: Layer, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Board]:
-    monkeypatch.setattr(board_module, "RETRY_MIN_S", 0.02)
+    monkeypatch.setattr(priming, "RETRY_MIN_S", 0.02)
     monkeypatch.setattr(listener_module, "RETRY_MIN_S", 0.02)
     monkeypatch.setattr(listener_module, "REJOIN_INTERVAL_S", 0.05)
-    monkeypatch.setattr(board_module, "CATALOGUE_INTERVAL_S", 0.05)
+    monkeypatch.setattr(priming, "CATALOGUE_INTERVAL_S", 0.05)
     monkeypatch.setattr(board_module, "STALE_MIN_S", 0.3)
     board = Board(
         layer,
@@ -136,6 +150,21 @@ async def board(
     await board.stop()
 
 
+def look(board: Board, *devices: str, interval_ms: int = 0) -> Viewer:
+    """A viewer of these devices, or of all, who is not told anything yet."""
+    viewer = board.open()
+    selection = Selection(frozenset(devices) if devices else None)
+    board.subscribe(viewer, Subscription(selection, interval_ms))
+    return viewer
+
+
+def looking(board: Board, *devices: str) -> Viewer:
+    """A viewer who has seen the snapshot."""
+    viewer = look(board, *devices)
+    board.message(viewer)
+    return viewer
+
+
 def devices_of(message: tuple[int, str]) -> dict[str, Any]:
     return {each["uid"]: each for each in orjson.loads(message[1])["devices"]}
 
@@ -144,70 +173,66 @@ async def until_shown(board: Board, viewer: Viewer, uid: str) -> dict[str, Any]:
     """The fragment of `uid` from the first update that has it."""
     while True:
         await woken(viewer)
-        devices = devices_of(board.update(viewer))
+        devices = devices_of(board.message(viewer))
         if uid in devices:
             fragment: dict[str, Any] = devices[uid]
             return fragment
 
 
 async def test_a_started_board_shows_what_the_database_knows(board: Board) -> None:
-    assert {"roof", "porch"} == set(devices_of(board.snapshot(board.open())))
+    assert {"roof", "porch"} == set(devices_of(board.message(look(board))))
 
 
 async def test_an_update_holds_only_who_changed(board: Board, layer: Layer) -> None:
-    viewer = board.open()
+    viewer = looking(board)
     await eventually(lambda: not board._present.has_changes)
     await woken(viewer)
-    board.snapshot(viewer)
+    board.message(viewer)
     await layer.publish(summary("roof"))
     fragment = await until_shown(board, viewer, "roof")
     assert fragment["values"] == {"temperature": [1000.0, 21.5]}
-    assert "porch" not in devices_of(board.update(viewer))
+    assert "porch" not in devices_of(board.message(viewer))
 
 
 async def test_what_changes_while_an_update_is_in_flight_is_merged_into_the_next(
     board: Board, layer: Layer
 ) -> None:
-    viewer = board.open()
-    board.snapshot(viewer)
+    viewer = looking(board)
     for number in range(5):
         await layer.publish(summary("roof", float(number), 1000.0 + number))
         await layer.publish(summary("porch", float(number), 1000.0 + number))
         await eventually(partial(told, board, 2 * number + 2))
     await eventually(lambda: {"roof", "porch"} <= viewer.changed and board.merged > 0)
-    devices = devices_of(board.update(viewer))
+    devices = devices_of(board.message(viewer))
     assert devices["roof"]["values"] == {"temperature": [1004.0, 4.0]}
     assert devices["porch"]["values"] == {"temperature": [1004.0, 4.0]}
 
 
 async def test_dashboards_that_keep_up_share_what_was_joined(board: Board, layer: Layer) -> None:
-    first, second = board.open(), board.open()
-    for viewer in (first, second):
-        board.snapshot(viewer)
+    first, second = looking(board), looking(board)
     await layer.publish(summary("roof"))
     await eventually(lambda: "roof" in first.changed)
     assert first.changed is second.changed
 
 
 async def test_a_viewer_of_one_device_hears_of_no_other(board: Board, layer: Layer) -> None:
-    viewer = board.open("roof")
-    assert set(devices_of(board.snapshot(viewer))) == {"roof"}
+    viewer = look(board, "roof")
+    assert set(devices_of(board.message(viewer))) == {"roof"}
     await layer.publish(summary("porch"), summary("roof"))
     await eventually(lambda: viewer.changed)
-    assert set(devices_of(board.update(viewer))) == {"roof"}
+    assert set(devices_of(board.message(viewer))) == {"roof"}
 
 
 async def test_a_deleted_device_is_told_as_removed(board: Board, database: Database) -> None:
-    viewer = board.open()
-    board.snapshot(viewer)
+    viewer = looking(board)
     database.devices = [DevicePresent("porch")]
     await eventually(lambda: viewer.removed)
-    message = orjson.loads(board.update(viewer)[1])
+    message = orjson.loads(board.message(viewer)[1])
     assert message["removed"] == ["roof"]
 
 
 async def test_it_joins_again_when_the_layer_forgot_it(board: Board, layer: Layer) -> None:
-    viewer = board.open()
+    viewer = looking(board)
     layer.groups.clear()
     await eventually(lambda: layer.groups.get(GROUP))
     await layer.publish(summary("roof", 30.0))
@@ -215,7 +240,7 @@ async def test_it_joins_again_when_the_layer_forgot_it(board: Board, layer: Laye
 
 
 async def test_it_comes_back_when_the_layer_does(board: Board, layer: Layer) -> None:
-    viewer = board.open()
+    viewer = looking(board)
     await layer.cut()
     await eventually(lambda: board.stale_since_ms() is not None)
     layer.away = False
@@ -243,7 +268,7 @@ async def test_what_it_did_not_hear_it_reads_from_the_database(
     database.devices = [DevicePresent("roof", values={"temperature": (2000.0, 30.5)})]
     await layer.publish(number=8)
     await layer.publish(number=10)  # the layer lost the ninth
-    viewer = board.open()
+    viewer = looking(board)
     fragment = await until_shown(board, viewer, "roof")
     while fragment["values"] != {"temperature": [2000.0, 30.5]}:
         fragment = await until_shown(board, viewer, "roof")
@@ -275,14 +300,14 @@ async def test_a_clock_that_is_set_makes_no_silence(board: Board, layer: Layer) 
 
 
 async def test_silence_of_all_hubs_is_told_with_when_it_began(board: Board, layer: Layer) -> None:
-    viewer = board.open()
+    viewer = looking(board)
     await layer.publish(summary("roof"))
     await eventually(lambda: board.stale_since_ms() is not None)
-    stale_since = orjson.loads(board.update(viewer)[1])["stale_since"]
+    stale_since = orjson.loads(board.message(viewer)[1])["stale_since"]
     assert abs(stale_since - time.time() * 1000) < DEADLINE_S * 1000
     await layer.publish()
     await eventually(lambda: board.stale_since_ms() is None)
-    assert orjson.loads(board.update(viewer)[1])["stale_since"] is None
+    assert orjson.loads(board.message(viewer)[1])["stale_since"] is None
 
 
 async def test_a_summary_that_cannot_be_read_harms_no_other(board: Board, layer: Layer) -> None:
@@ -296,7 +321,7 @@ async def test_a_summary_that_cannot_be_read_harms_no_other(board: Board, layer:
 async def test_it_primes_when_the_database_comes_back(
     layer: Layer, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(board_module, "RETRY_MIN_S", 0.02)
+    monkeypatch.setattr(priming, "RETRY_MIN_S", 0.02)
     database.away = True
     database.devices = [DevicePresent("roof")]
     board = Board(layer, time.time, load_fleet=database.load, load_catalogue=database.load)

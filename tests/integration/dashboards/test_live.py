@@ -13,7 +13,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from channels.sessions import CookieMiddleware, SessionMiddleware
 from channels.testing import WebsocketCommunicator
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.db import OperationalError, connections
 
 from dashboards.live import consumer
@@ -70,8 +70,16 @@ class Dashboard:
         message: dict[str, Any] = orjson.loads(await self.socket.receive_from(timeout=10))
         return message
 
+    async def say(self, **message: Any) -> None:
+        await self.socket.send_to(text_data=orjson.dumps(message).decode())
+
+    async def subscribe(self, **asked: Any) -> dict[str, Any]:
+        """The snapshot that answers."""
+        await self.say(type="subscribe", **asked)
+        return await self.hear()
+
     async def see(self, message: dict[str, Any]) -> None:
-        await self.socket.send_to(text_data=f'{{"type":"seen","at":{message["at"]}}}')
+        await self.say(type="seen", at=message["at"])
 
     async def closed(self) -> int:
         output = await self.socket.receive_output(timeout=10)
@@ -117,6 +125,13 @@ async def test_a_browser_that_is_not_logged_in_is_told_and_closed(connect: Conne
     assert await dashboard.closed() == 4401
 
 
+async def test_a_login_that_may_not_look_is_told_and_closed(connect: Connect) -> None:
+    await sync_to_async(Group.objects.all().delete)()
+    dashboard = await connect()
+    assert (await dashboard.hear())["code"] == "not_permitted"
+    assert await dashboard.closed() == 4403
+
+
 async def test_a_page_of_another_site_is_told_and_closed(
     connect: Connect, session_cookie: str
 ) -> None:
@@ -137,7 +152,7 @@ async def test_where_every_host_is_allowed_a_page_must_be_of_the_host_it_connect
         dashboard = await connect(headers=[(b"origin", origin), host, cookie])
         assert (await dashboard.hear())["code"] == "foreign_origin"
     own = await connect(headers=[(b"origin", b"http://hub.example:8000"), host, cookie])
-    assert (await own.hear())["type"] == "snapshot"
+    assert (await own.subscribe())["type"] == "snapshot"
 
 
 async def test_a_database_that_is_away_is_told_and_may_be_tried_again(
@@ -153,7 +168,7 @@ async def test_a_database_that_is_away_is_told_and_may_be_tried_again(
 
 
 async def test_the_snapshot_comes_first_and_has_everyone(connect: Connect) -> None:
-    snapshot = await (await connect()).hear()
+    snapshot = await (await connect()).subscribe()
     assert snapshot["type"] == "snapshot"
     assert snapshot["interval_ms"] == 20
     assert snapshot["stale_since"] is None
@@ -171,7 +186,7 @@ async def test_the_snapshot_comes_first_and_has_everyone(connect: Connect) -> No
 
 async def test_updates_replace_what_changed(connect: Connect, layer: Layer) -> None:
     dashboard = await connect()
-    await dashboard.see(await dashboard.hear())
+    await dashboard.see(await dashboard.subscribe())
     await layer.publish(summary("roof", 30.0))
     update = await dashboard.until(lambda message: "roof" in uids(message))
     assert update["type"] == "update"
@@ -179,9 +194,52 @@ async def test_updates_replace_what_changed(connect: Connect, layer: Layer) -> N
     assert roof["values"] == {"temperature": [1000.0, 30.0]}
 
 
+async def test_nothing_is_told_before_it_is_subscribed_to(
+    connect: Connect, board: Board, layer: Layer
+) -> None:
+    dashboard = await connect()
+    await layer.publish(summary("roof", 30.0))
+    await eventually(partial(told, board, 1))
+    assert await dashboard.socket.receive_nothing(timeout=0.05, interval=0.01)
+    assert (await dashboard.subscribe())["type"] == "snapshot"
+
+
+async def test_a_subscription_that_cannot_be_is_named_and_the_one_before_goes_on(
+    connect: Connect, layer: Layer
+) -> None:
+    dashboard = await connect()
+    snapshot = await dashboard.subscribe(devices=["roof"])
+    error = await dashboard.subscribe(devices=["porch"], interval_ms="often")
+    assert (error["type"], error["code"], error["field"]) == ("error", "invalid", "interval_ms")
+    await dashboard.see(snapshot)
+    await layer.publish(summary("porch"))
+    await layer.publish(summary("roof", 30.0))
+    assert uids(await dashboard.until(lambda message: bool(uids(message)))) == {"roof"}
+
+
+async def test_another_subscription_is_answered_once_what_is_in_flight_is_seen(
+    connect: Connect,
+) -> None:
+    dashboard = await connect()
+    snapshot = await dashboard.subscribe(devices=["roof"])
+    await dashboard.say(type="subscribe", filter="POR")
+    await dashboard.see(snapshot)
+    snapshot = await dashboard.until(lambda message: message["type"] == "snapshot")
+    assert uids(snapshot) == {"porch"}
+
+
+async def test_who_asks_for_nothing_is_closed(
+    connect: Connect, board: Board, logins: Logins
+) -> None:
+    consumer = LiveConsumer.as_asgi(board=board, logins=logins, seen_timeout_s=0.05)
+    dashboard = await connect(application=CookieMiddleware(SessionMiddleware(consumer)))
+    assert "subscribed" in (await dashboard.hear())["message"]
+    assert await dashboard.closed() == 4508
+
+
 async def test_one_device_may_be_asked_for(connect: Connect, layer: Layer) -> None:
-    dashboard = await connect("/ws/live/?device=roof")
-    snapshot = await dashboard.hear()
+    dashboard = await connect()
+    snapshot = await dashboard.subscribe(devices=["roof"])
     assert uids(snapshot) == {"roof"}
     await dashboard.see(snapshot)
     await layer.publish(summary("porch"))
@@ -193,7 +251,7 @@ async def test_a_slow_browser_gets_fewer_updates_and_no_backlog(
     connect: Connect, board: Board, layer: Layer
 ) -> None:
     dashboard = await connect()
-    snapshot = await dashboard.hear()
+    snapshot = await dashboard.subscribe()
     for number in range(20):
         await layer.publish(summary("roof", float(number), 1000.0 + number))
         await eventually(partial(told, board, number + 1))
@@ -206,8 +264,8 @@ async def test_a_slow_browser_gets_fewer_updates_and_no_backlog(
 
 async def test_seen_of_another_update_does_not_count(connect: Connect, board: Board) -> None:
     dashboard = await connect()
-    snapshot = await dashboard.hear()
-    for nonsense in ('{"type":"seen","at":1}', "{", "[]", '{"type":"subscribe"}'):
+    snapshot = await dashboard.subscribe()
+    for nonsense in ('{"type":"seen","at":1}', "{", "[]", '{"type":"hello"}'):
         await dashboard.socket.send_to(text_data=nonsense)
     await asyncio.sleep(0)
     assert board.updates == 0
@@ -220,14 +278,14 @@ async def test_a_browser_that_sees_nothing_is_closed(
 ) -> None:
     consumer = LiveConsumer.as_asgi(board=board, logins=logins, seen_timeout_s=0.05)
     dashboard = await connect(application=CookieMiddleware(SessionMiddleware(consumer)))
-    await dashboard.hear()
+    await dashboard.subscribe()
     assert (await dashboard.hear())["code"] == "too_slow"
     assert await dashboard.closed() == 4508
 
 
 async def test_a_quiet_fleet_still_beats(connect: Connect, board: Board) -> None:
     dashboard = await connect()
-    await dashboard.see(await dashboard.hear())
+    await dashboard.see(await dashboard.subscribe())
     first = await dashboard.hear()
     await dashboard.see(first)
     assert (await dashboard.hear())["at"] > first["at"]
@@ -235,7 +293,7 @@ async def test_a_quiet_fleet_still_beats(connect: Connect, board: Board) -> None
 
 async def test_a_browser_that_leaves_is_forgotten(connect: Connect, board: Board) -> None:
     dashboard = await connect()
-    await dashboard.hear()
+    await dashboard.subscribe()
     assert board.dashboards == 1
     await dashboard.socket.disconnect()
     await eventually(lambda: board.dashboards == 0)
@@ -246,7 +304,7 @@ async def test_a_login_that_ends_closes_its_sockets_and_a_database_away_closes_n
 ) -> None:
     dashboards = [await connect(), await connect()]
     for dashboard in dashboards:
-        await dashboard.hear()
+        await dashboard.subscribe()
     await logins.look()
     with monkeypatch.context() as away:
         away.setattr(logins_module, "ended", raise_operational_error)
@@ -270,11 +328,13 @@ async def test_a_browser_that_does_not_read_is_not_waited_for_when_its_login_end
 ) -> None:
     monkeypatch.setattr(consumer, "LAST_WORD_S", 0.01)
     said = asyncio.Event()
+    heard = [
+        {"type": "websocket.connect"},
+        {"type": "websocket.receive", "text": '{"type":"subscribe"}'},
+    ]
 
-    async def receive() -> dict[str, Any]:
-        if said.is_set() or board.dashboards:
-            await asyncio.Event().wait()
-        return {"type": "websocket.connect"}
+    async def receive() -> Any:
+        return heard.pop(0) if heard else await asyncio.Event().wait()
 
     async def send(message: dict[str, Any]) -> None:
         if message["type"] == "websocket.send":

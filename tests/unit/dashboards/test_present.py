@@ -5,9 +5,11 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from dashboards.live.present import HUBS_KEPT, DevicePresent, DeviceSummary, Present, Value
+from dashboards.live.hubs import HUBS_KEPT
+from dashboards.live.present import Changes, DevicePresent, DeviceSummary, Present, Value
 
 NOON_MS = 1_795_326_596_000
+UNCHANGED = Changes(frozenset(), frozenset(), frozenset())
 
 
 def summary(
@@ -116,8 +118,9 @@ def test_a_device_is_encoded_once_until_it_changes(present: Present) -> None:
 
 def test_changes_are_taken_once(present: Present) -> None:
     present.apply("hub", [summary("roof"), summary("porch")], NOON_MS)
-    assert present.take_changes() == (frozenset({"roof", "porch"}), frozenset())
-    assert present.take_changes() == (frozenset(), frozenset())
+    both = frozenset({"roof", "porch"})
+    assert present.take_changes() == Changes(both, frozenset(), renamed=both)
+    assert present.take_changes() == UNCHANGED
 
 
 def test_the_database_tells_name_and_interval_but_not_an_older_value(present: Present) -> None:
@@ -134,14 +137,14 @@ def test_priming_with_what_is_known_changes_nothing(present: Present) -> None:
     present.prime([known], 0, NOON_MS)
     present.take_changes()
     present.prime([known], 0, NOON_MS + 5000)
-    assert present.take_changes() == (frozenset(), frozenset())
+    assert present.take_changes() == UNCHANGED
 
 
 def test_a_deleted_device_is_removed(present: Present) -> None:
     present.prime([DevicePresent("roof"), DevicePresent("porch")], 0, NOON_MS)
     present.take_changes()
     present.prime([DevicePresent("porch")], 0, NOON_MS + 5000)
-    assert present.take_changes() == (frozenset(), frozenset({"roof"}))
+    assert present.take_changes() == Changes(frozenset(), frozenset({"roof"}), frozenset())
     assert present.fragment("roof") is None
 
 
@@ -160,3 +163,37 @@ def test_a_copy_does_not_follow_what_comes_later(present: Present) -> None:
     present.apply("hub", [summary(temperature=(2000.0, 22.5), stored=9)], NOON_MS)
     assert copy.values == {"temperature": (1000.0, 21.5)}
     assert copy.counts["stored"] == 1
+
+
+def test_only_a_new_name_or_metric_may_change_what_a_filter_finds(present: Present) -> None:
+    def renamed() -> frozenset[str]:
+        return present.take_changes().renamed
+
+    present.apply("hub", [summary(temperature=(1000.0, 21.5))], NOON_MS)
+    assert renamed() == {"roof"}
+    assert present.searched("roof") == "roof\n\ntemperature"
+    present.apply("hub", [summary(temperature=(2000.0, 22.5))], NOON_MS)
+    assert renamed() == frozenset()
+    present.apply("hub", [summary(Door=(2000.0, True))], NOON_MS)
+    assert renamed() == {"roof"}
+    present.prime([DevicePresent("roof", "Über dem Dach")], present.applied, NOON_MS)
+    assert renamed() == {"roof"}
+    assert present.searched("roof") == "roof\nüber dem dach\ntemperature\ndoor"
+
+
+def test_a_fragment_names_the_units_there_are(present: Present) -> None:
+    present.apply("hub", [summary(temperature=(1000.0, 21.5), door=(1000.0, True))], NOON_MS)
+    assert "units" not in fragment(present)
+    present.prime([DevicePresent("roof", units={"temperature": "°C"})], 1, NOON_MS)
+    assert fragment(present)["units"] == {"temperature": "°C"}
+    present.take_changes()
+    present.prime([DevicePresent("roof", units={"temperature": "K"})], 1, NOON_MS)
+    assert present.take_changes().changed == {"roof"}
+
+
+def test_a_fragment_may_be_cut_to_some_metrics(present: Present) -> None:
+    known = DevicePresent("roof", units={"temperature": "°C", "humidity": "%"})
+    present.prime([known], 0, NOON_MS)
+    present.apply("hub", [summary(temperature=(1000.0, 21.5), humidity=(1000.0, 40.0))], NOON_MS)
+    cut = orjson.loads(present.cut_fragment("roof", frozenset({"humidity"})) or "")
+    assert (cut["values"], cut["units"]) == ({"humidity": [1000.0, 40.0]}, {"humidity": "%"})
