@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from http.cookies import SimpleCookie
 from typing import Any
 from urllib.parse import urlencode
@@ -95,5 +95,6 @@ class Browser:
             proxy=None,
             max_size=None,
         ) as connection:
-            await connection.send('{"type":"subscribe"}')
+            with suppress(ConnectionClosed):  # who may not look is told at once
+                await connection.send('{"type":"subscribe"}')
             yield Dashboard(connection)
