@@ -15,6 +15,7 @@ urlpatterns = [
     path("devices/<str:uid>/refused/", device.refused, name="refused"),
     path("compare/", compare.compare, name="compare"),
     path("system/", system.system, name="system"),
+    path("system/figures/", system.figures, name="figures"),
     path(
         "accounts/login/",
         auth.LoginView.as_view(redirect_authenticated_user=True),

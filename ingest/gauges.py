@@ -6,6 +6,7 @@ import asyncio
 
 from ingest.line import Line, now_us
 from ingest.metrics import LineCollector
+from ingest.storage import Reason
 
 
 def line_collector(line: Line, loop: asyncio.AbstractEventLoop) -> LineCollector:
@@ -24,6 +25,10 @@ def line_collector(line: Line, loop: asyncio.AbstractEventLoop) -> LineCollector
             "weir_buffer_bytes": (
                 "How many bytes may be taken and not settled",
                 lambda: line.budget.capacity_bytes,
+            ),
+            "weir_buffer_readings": (
+                "How many readings may be taken and not settled",
+                lambda: line.budget.capacity_readings,
             ),
             "weir_window": (
                 "Frames that a device may have unacked; 0 while none are taken",
@@ -66,6 +71,13 @@ def line_collector(line: Line, loop: asyncio.AbstractEventLoop) -> LineCollector
             "weir_relay_dropped": (
                 "Summaries that the layer did not take",
                 lambda: line.relay.dropped,
+            ),
+        },
+        reasons={
+            "weir_database_trouble": (
+                "1 for why the database cannot be written, while it cannot",
+                list(Reason),
+                lambda: line.writer.condition.trouble,
             ),
         },
     )

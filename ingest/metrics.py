@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -138,10 +138,13 @@ class LineCollector(Collector):
         tally: Tally,
         gauges: dict[str, tuple[str, Callable[[], float]]],
         counters: dict[str, tuple[str, Callable[[], float]]],
+        reasons: Mapping[str, tuple[str, Iterable[str], Callable[[], str | None]]],
     ) -> None:
+        """`reasons` have all that there can be, and tell which of them holds now, if any."""
         self._tally = tally
         self._gauges = gauges
         self._counters = counters
+        self._reasons = reasons
 
     def collect(self) -> Iterable[Metric]:
         now = self._tally.snapshot()
@@ -161,3 +164,9 @@ class LineCollector(Collector):
             yield GaugeMetricFamily(name, help_text, read())
         for name, (help_text, read) in self._counters.items():
             yield CounterMetricFamily(name, help_text, value=read())
+        for name, (help_text, reasons, holding) in self._reasons.items():
+            now_holding = holding()
+            family = GaugeMetricFamily(name, help_text, labels=["reason"])
+            for reason in reasons:
+                family.add_metric([reason], float(reason == now_holding))
+            yield family

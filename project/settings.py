@@ -22,6 +22,7 @@ except ValidationError as error:
     shown = "" if re.search("SECRET|TOKEN$|URL", name) else f", not {first['input']!r}"
     raise ImproperlyConfigured(f"{name}: {said}{shown}.") from None
 
+VERSION = "0.1.0"  # that of pyproject.toml, which a hub does not have beside it
 SECRET_KEY = OPTIONS.secret_key or kept_secret_key(OPTIONS.data_dir / "secret_key")
 DEBUG = OPTIONS.debug
 ALLOWED_HOSTS = OPTIONS.allowed_hosts
