@@ -25,6 +25,7 @@ from django.views.decorators.cache import never_cache
 
 from devices.fleet import TooManyDevices, look_for_room
 from devices.models import Device, Token
+from devices.rotation import revoke, state_of
 from devices.tokens import issue
 
 admin.site.site_header = "Weir"
@@ -78,18 +79,6 @@ class TokenForm(forms.ModelForm):
         }
 
 
-def state_of(token: Token) -> str:
-    """In one word, whether a token lets its device in now."""
-    now = timezone.now()
-    if token.revoked_at is not None:
-        return "revoked"
-    if token.expires_at is not None and token.expires_at <= now:
-        return "expired"
-    if token.not_before is not None and token.not_before > now:
-        return "not yet valid"
-    return "valid"
-
-
 class TokenInline(admin.TabularInline):
     model = Token
     extra = 0
@@ -108,7 +97,7 @@ class TokenInline(admin.TabularInline):
 
     @admin.display
     def state(self, token: Token) -> str:
-        return state_of(token)
+        return state_of(token, timezone.now())
 
     @admin.display(description="")
     def revoke(self, token: Token) -> str | SafeString:
@@ -224,7 +213,7 @@ class DeviceAdmin(admin.ModelAdmin):
         if token is None:
             raise Http404("no such token, or it is revoked already")
         if request.method == "POST":
-            device.tokens.filter(pk=token_id).update(revoked_at=timezone.now())
+            revoke(token, timezone.now())
             self.log_change(request, device, f"Revoked the token {token.prefix}….")
             self.message_user(
                 request,
@@ -238,7 +227,7 @@ class DeviceAdmin(admin.ModelAdmin):
             "opts": self.opts,
             "device": device,
             "token": token,
-            "state": state_of(token),
+            "state": state_of(token, timezone.now()),
         }
         return TemplateResponse(request, "admin/devices/device/revoke_token.html", context)
 

@@ -10,6 +10,8 @@ from typing import Any, Final
 from django.db import DEFAULT_DB_ALIAS
 
 LOOK: Final = "devices.view_device"
+TOKENS: Final = "devices.view_token"
+BANDS: Final = "devices.change_series"
 ROTATE: Final = "devices.add_token"
 REVOKE: Final = "devices.change_token"
 TRY: Final = "devices.try_device"
@@ -21,8 +23,8 @@ OPERATORS: Final = "Operators"
 _VIEWERS_MAY: Final = (LOOK, "devices.view_series")
 _OPERATORS_MAY: Final = (
     *_VIEWERS_MAY,
-    "devices.view_token",
-    "devices.change_series",
+    TOKENS,
+    BANDS,
     ROTATE,
     REVOKE,
     TRY,

@@ -20,5 +20,10 @@ def page_context(request: HttpRequest, now_ms: int) -> dict[str, Any]:
         "online_intervals": status.ONLINE_INTERVALS,
         "stale_intervals": status.STALE_INTERVALS,
         "values_in_row": VALUES_IN_ROW,
-        "hub_url": f"{request.scheme}://{request.get_host()}",
+        "hub_url": hub_url(request),
     }
+
+
+def hub_url(request: HttpRequest) -> str:
+    """The hub as whoever asks reaches it, without a slash at its end."""
+    return f"{request.scheme}://{request.get_host()}"

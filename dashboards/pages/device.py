@@ -14,6 +14,7 @@ from django.views.decorators.http import require_safe
 from dashboards import latest, queries
 from dashboards.live.routing import board_of
 from dashboards.pages.context import page_context
+from dashboards.pages.operate import operate_context
 from dashboards.pages.permission import needs_look
 from dashboards.pages.rows import row_of
 from devices.models import Device, Kind
@@ -46,7 +47,8 @@ def device(request: HttpRequest, uid: str) -> HttpResponse:
         "range": asked if asked in RANGES else RANGE_DEFAULT,
         "refused": found.refused.all()[:REFUSED_SHOWN],
     }
-    return render(request, "dashboards/device.html", page_context(request, now_ms) | context)
+    context |= page_context(request, now_ms) | operate_context(request, found, now)
+    return render(request, "dashboards/device.html", context)
 
 
 @require_safe
