@@ -19,6 +19,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
+from dashboards.latest import device_present
 from dashboards.pages.context import hub_url
 from dashboards.pages.journal import note_change
 from dashboards.pages.permission import needs
@@ -97,7 +98,7 @@ def rotate_token(request: HttpRequest, uid: str) -> HttpResponse:
         "text": text,
         "former": former,
         "ends": ends,
-        "snippets": snippets(hub_url(request), found, token=text),
+        "snippets": snippets(hub_url(request), found, device_present(found).values, text),
     }
     return render(request, "dashboards/device/token.html", context)
 
