@@ -31,6 +31,10 @@ PAGES = {
     "compare": "/compare/?series=roof/temperature&series=markup/temperature",
     "system": "/system/",
     "not found": "/devices/nobody/",
+    "revoke": "/devices/roof/tokens/1/revoke/",
+    "series": "/devices/roof/series/1/",
+    "reset": "/devices/roof/series/1/reset/",
+    "delete": f"/devices/{'a-uid-that-is-long.' * 3}/delete/",
 }
 DESK, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 

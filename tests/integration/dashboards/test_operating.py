@@ -1,4 +1,4 @@
-"""What operators do on a device's page, by its forms: tokens, series, the device as a whole."""
+"""What operators do on a device's page by its forms, and what viewers are kept from."""
 
 from __future__ import annotations
 
@@ -13,35 +13,31 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils import timezone
 
-from dashboards import extent
 from devices import roles
 from devices.models import Device, Kind, Series, Token
 from devices.tokens import TokenRefused, bearer, issue
 from ingest.models import Reading
 from tests.integration.dashboards.conftest import browser_of
-from tests.integration.engine import engine, engine_url  # noqa: F401
 from tests.integration.stored import set_watermark, store
 
 START = datetime(2026, 11, 23, 6, tzinfo=UTC)
 TOKEN = r"weir_[A-Za-z0-9]{10}_[\w-]{43}"
 
-pytestmark = pytest.mark.usefixtures("engine")
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def operator(engine: str) -> Client:  # noqa: F811
-    roles.make_groups()
+def operator() -> Client:
     return browser_of("olga", roles.OPERATORS)
 
 
 @pytest.fixture
-def viewer(engine: str) -> Client:  # noqa: F811
-    roles.make_groups()
+def viewer() -> Client:
     return browser_of("vera", roles.VIEWERS)
 
 
 @pytest.fixture
-def roof(engine: str) -> Device:  # noqa: F811
+def roof() -> Device:
     """An hour of temperatures, half of them sealed, and a token."""
     set_watermark(START + timedelta(minutes=30))
     device = Device.objects.create(uid="roof", name="Roof")
@@ -220,52 +216,6 @@ def test_a_band_that_ends_below_its_beginning_is_refused(operator: Client, roof:
     assert "The band ends below its beginning" in answer.content.decode()
     series.refresh_from_db()
     assert series.low is None
-
-
-def test_a_series_is_reset_with_its_readings_after_they_were_counted(
-    operator: Client, roof: Device
-) -> None:
-    path = f"/devices/roof/series/{roof.series.get().pk}/reset/"
-    assert "Delete 60 readings" in operator.get(path).content.decode()
-    assert Reading.objects.count() == 60
-    answer = operator.post(path, follow=True)
-    assert "temperature is reset: 60 readings are deleted" in answer.content.decode()
-    assert not Reading.objects.exists()
-    assert not roof.series.exists()
-    assert last_note() == "olga roof temperature: Reset, with its 60 readings."
-
-
-def test_a_device_is_deleted_when_its_uid_was_typed(operator: Client, roof: Device) -> None:
-    issue(roof)
-    page = operator.get("/devices/roof/delete/").content.decode()
-    assert "<dt>Readings</dt><dd>60</dd>" in page
-    assert "<dt>Tokens</dt><dd>1</dd>" in page
-    for typed in ("", "Roof", "roo"):
-        answer = operator.post("/devices/roof/delete/", {"typed": typed})
-        assert answer.status_code == 200
-        assert Device.objects.exists()
-    answer = operator.post("/devices/roof/delete/", {"typed": "roof"}, follow=True)
-    assert "roof is deleted, with 60 readings" in answer.content.decode()
-    assert not Device.objects.exists()
-    assert not Reading.objects.exists()
-    assert last_note() == "olga Roof: Deleted, with 60 readings."
-
-
-@pytest.mark.parametrize("sealed_minutes", [0, 7, 30, 60, 90])
-def test_readings_are_counted_exactly_wherever_the_watermark_is(
-    engine: str,  # noqa: F811
-    sealed_minutes: int,
-) -> None:
-    device = Device.objects.create(uid="roof")
-    first, second = (
-        Series.objects.create(device=device, metric=metric, kind=Kind.NUMBER) for metric in "ab"
-    )
-    sealed = START + timedelta(minutes=sealed_minutes)
-    set_watermark(sealed, sealed + timedelta(minutes=1), first.pk)
-    for series in (first, second):
-        store(series, [(START + timedelta(minutes=n), 1.0) for n in range(90)])
-    assert extent.readings_of_series(first) == extent.readings_of_series(second) == 90
-    assert extent.readings_of_device(device) == 180
 
 
 OFFERS = [

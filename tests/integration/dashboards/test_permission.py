@@ -16,11 +16,13 @@ from tests.integration.dashboards.conftest import browser_of
 
 FOR_EVERYBODY = {"login", "logout"}
 PAGES = [
-    each for each in urlpatterns if isinstance(each, URLPattern) and each.name not in FOR_EVERYBODY
+    each
+    for each in urlpatterns
+    if isinstance(each, URLPattern) and each.name and each.name not in FOR_EVERYBODY
 ]
 OF_ROOF = {"str:uid": "roof"}
 
-pytestmark = pytest.mark.usefixtures("database")
+pytestmark = pytest.mark.django_db
 
 
 def path_of(page: URLPattern) -> str:
