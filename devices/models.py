@@ -78,6 +78,11 @@ class Kind(models.IntegerChoices):
     BOOLEAN = 1
     TEXT = 2
 
+    @property
+    def word(self) -> str:
+        """As it is said to programs."""
+        return self.name.lower()
+
 
 class Series(models.Model):
     """One metric of one device: what a reading belongs to.

@@ -73,10 +73,7 @@ class HistoryQuery(Schema):
     ] = POINTS_DEFAULT
     zone: Annotated[
         str,
-        Field(
-            description="Days begin at midnight here, by its IANA name.",
-            examples=["Europe/Berlin"],
-        ),
+        Field(description="Where days begin at midnight: `Europe/Berlin`, say."),
     ] = "UTC"
     step_ms: Annotated[
         int | None,
@@ -161,7 +158,7 @@ def content_of(found: list[Series], known: list[queries.History], zone: str) -> 
             {
                 "device": one.device.uid,
                 "metric": one.metric,
-                "kind": Kind(one.kind).name.lower(),
+                "kind": Kind(one.kind).word,
                 "unit": one.unit,
                 "low": one.low,
                 "high": one.high,

@@ -1,4 +1,4 @@
-"""The API as a whole: its resources, and what is said where there is nothing.
+"""The API as a whole: its resources, its OpenAPI page, and what is said where there is nothing.
 
 `dashboards.urls` includes `urlpatterns`.
 """
@@ -11,22 +11,30 @@ from typing import Final
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, include, path, re_path
 from django.views.decorators.csrf import csrf_exempt
+from django.views.generic import RedirectView
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
-from dashboards.api import history
+from dashboards.api import counts, devices, docs, history, kinds, latest
 from dashboards.api.auth import ReadTokenAuth, SessionAuth
 from dashboards.api.door import door
 from dashboards.api.problems import answer_of, not_found
 
-RESOURCES: Final = (history.router,)
+RESOURCES: Final = (
+    devices.router,
+    latest.router,
+    history.router,
+    counts.router,
+    kinds.router,
+)
 
 api = NinjaAPI(
     title="Weir",
     version="1",
+    description=docs.ABOUT,
     urls_namespace="api",
     auth=[ReadTokenAuth(), SessionAuth()],
-    openapi_url=None,
+    openapi_url=None,  # with its page it is in `docs`, behind a login
 )
 for each in (Exception, Http404, HttpError, ValidationError):  # ninja has its own for all of them
     api.add_exception_handler(each, answer_of)
@@ -46,7 +54,13 @@ def _through_the_door() -> Iterator[URLPattern]:
         yield pattern
 
 
+patterns = [
+    path("docs", docs.page, name="openapi-view"),
+    path("openapi.json", door(docs.schema(api)), name="openapi-json"),
+    *_through_the_door(),
+]
 urlpatterns = [
-    path("api/v1/", include((list(_through_the_door()), "api"))),
+    path("api/v1/", RedirectView.as_view(pattern_name="api:openapi-view")),
+    path("api/v1/", include((patterns, "api"))),
     re_path(r"^api(?:/.*)?\Z", csrf_exempt(door(nothing))),
 ]

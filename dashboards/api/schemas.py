@@ -10,14 +10,127 @@ from typing import Annotated, Literal
 from ninja import Schema
 from pydantic import ConfigDict, Field
 
+from dashboards.pages.status import Status
+
 KindName = Literal["number", "boolean", "text"]
-AT = "The hub's time."
+At = Annotated[int, Field(description="The hub's time.")]
 
 
 class Said(Schema):
     """A part of an answer: what it names is all that there is."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+class PresentOut(Said):
+    uid: Annotated[str, Field(examples=["roof"])]
+    name: Annotated[str, Field(description="For people; may be empty.", examples=["The roof"])]
+    status: Annotated[
+        Status,
+        Field(
+            description="online: seen within three of its intervals; stale: within thirty;"
+            " then offline."
+        ),
+    ]
+    seen: Annotated[
+        int | None, Field(description="When its newest frame was committed; null: never.")
+    ]
+
+
+class DeviceInListOut(PresentOut):
+    enabled: Annotated[bool, Field(description="Whether it is let in.")]
+    tags: Annotated[list[str], Field(examples=[["north"]])]
+    interval_s: Annotated[float | None, Field(description="How often it means to send.")]
+    created: int
+
+
+class DeviceOut(DeviceInListOut):
+    at: At
+
+
+class PageOut(Said):
+    at: At
+    total: Annotated[int, Field(description="How many devices fit, on all pages.")]
+    next: Annotated[
+        str | None,
+        Field(
+            description="The address of the page that follows; null: this is the last.",
+            examples=["/api/v1/devices?limit=100&cursor=WyJyb29mIiwxXQ"],
+        ),
+    ]
+
+
+class DevicesOut(PageOut):
+    devices: list[DeviceInListOut]
+
+
+class SeriesOut(Said):
+    metric: Annotated[str, Field(examples=["temperature"])]
+    kind: KindName
+    unit: Annotated[str, Field(description="For people; may be empty.", examples=["°C"])]
+    low: Annotated[float | None, Field(description="The band that it should keep to.")]
+    high: float | None
+    created: int
+
+
+class SeriesListOut(Said):
+    device: Annotated[str, Field(description="The device's uid.", examples=["roof"])]
+    series: list[SeriesOut]
+
+
+class ValueOut(Said):
+    time: Annotated[float, Field(description="The reading's own time.")]
+    value: Annotated[bool | float | str, Field(examples=[21.5])]
+    kind: KindName
+    unit: Annotated[str, Field(examples=["°C"])]
+
+
+class DeviceInLatestOut(PresentOut):
+    values: Annotated[dict[str, ValueOut], Field(description="By metric.")]
+
+
+class DeviceLatestOut(DeviceInLatestOut):
+    at: At
+
+
+class LatestOut(PageOut):
+    devices: list[DeviceInLatestOut]
+
+
+class OutcomesOut(Said):
+    stored: int
+    duplicate: int
+    rejected: int
+
+
+class StreamOut(OutcomesOut):
+    name: str
+    committed: Annotated[int, Field(description="The number of the last frame that is settled.")]
+    lost: Annotated[int, Field(description="Numbers that the device gave out and could not keep.")]
+    used: Annotated[int, Field(description="When a frame of it was last committed.")]
+
+
+class DeviceInCountsOut(PresentOut):
+    since_start: Annotated[
+        OutcomesOut | None,
+        Field(description="Since the hubs started; null while this hub is still looking."),
+    ]
+    refused: Annotated[
+        dict[str, int],
+        Field(
+            description="By code, of the refused readings that are kept.",
+            examples=[{"kind_mismatch": 2}],
+        ),
+    ]
+    streams: list[StreamOut]
+
+
+class DeviceCountsOut(DeviceInCountsOut):
+    at: At
+
+
+class CountsOut(PageOut):
+    devices: list[DeviceInCountsOut]
 
 
 class ColumnsOut(Said):
@@ -72,3 +185,10 @@ class ProblemOut(Said):
     detail: Annotated[str, Field(description="What is wrong, in a sentence.")]
     field: Annotated[str | None, Field(description="The first parameter that is wrong.")] = None
     errors: list[FieldErrorOut] | None = None
+
+
+class KindOut(Said):
+    type: Annotated[str, Field(examples=["/api/v1/problems/bad-parameter"])]
+    title: str
+    status: int
+    meaning: str

@@ -41,7 +41,7 @@ def client(engine: str) -> Client:  # noqa: F811
 def roof(engine: str) -> Device:  # noqa: F811
     """Seen just now: a minute of temperature, a door, and a text."""
     device = Device.objects.create(
-        uid="roof", name="Roof", tags=["north"], expected_interval_s=600, last_seen_at=NOW
+        uid="roof", name="Roof", tags=["north"], expected_interval_s=86_400, last_seen_at=NOW
     )
     temperature = Series.objects.create(
         device=device, metric="temperature", kind=Kind.NUMBER, unit="°C", low=5, high=30
