@@ -36,16 +36,18 @@ def issue(
     label: str, scope: Collection[str] = (), expires_at: datetime | None = None
 ) -> tuple[ReadToken, str]:
     """Store a new read token; the text returned beside it is shown once and lost."""
-    prefix = tokens.drawn_prefix()
-    text = f"{tokens.READ}{prefix}_{tokens.drawn_secret()}"
-    token = ReadToken.objects.create(
-        label=label,
-        prefix=prefix,
-        digest=tokens.digest(text),
-        scope=list(scope),
-        expires_at=expires_at,
-    )
+    token = ReadToken(label=label, scope=list(scope), expires_at=expires_at)
+    text = draw(token)
+    token.save()
     return token, text
+
+
+def draw(token: ReadToken) -> str:
+    """Give `token`, not yet stored, what it is known by; its text."""
+    token.prefix = tokens.drawn_prefix()
+    text = f"{tokens.READ}{token.prefix}_{tokens.drawn_secret()}"
+    token.digest = tokens.digest(text)
+    return text
 
 
 def find(text: str, now: datetime) -> ReadToken:
