@@ -1,24 +1,19 @@
-"""History as buckets: how wide, made of what, folded and laid out in columns. Pure.
+"""History as buckets: how wide they are, how they join, and laid out in columns. Pure.
 
-A bucket is what the readings of one span come to. Rollups are buckets already; readings after the
-watermark are folded in one by one, so an answer is exact while its last minutes are still open.
-Times are integer microseconds since 1970 (`_us`).
+A bucket is what the readings of one span come to. Times are integer microseconds since 1970
+(`_us`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from itertools import pairwise
 from math import ceil
 from statistics import median_low
 from typing import Any
 
-SECOND_US = 1_000_000
-MINUTE_US = 60 * SECOND_US
-HOUR_US = 60 * MINUTE_US
-DAY_US = 24 * HOUR_US
+from dashboards.grid import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 
 # Widths people can name. None lies between 10 s and a minute: from there on the rollups serve,
 # and a query reads at most ten seconds of raw readings for each point it draws.
@@ -32,28 +27,18 @@ STEPS_US = (
 GAP_SPACINGS = 3
 
 
-class Source(IntEnum):
-    """What a bucket is made of; the values are `Rollup.step_s`."""
+def step_us_for(range_us: int, points: int, wall_range_us: int | None = None) -> int:
+    """The narrowest step that covers `range_us` in at most `points` buckets.
 
-    READINGS = 0
-    MINUTES = 60
-    HOURS = 3600
-
-
-def step_us_for(range_us: int, points: int) -> int:
-    """The narrowest step that covers `range_us` in at most `points` buckets."""
+    Whole days are counted in `wall_range_us`, the range by the clocks of those who count them.
+    """
     wanted = max(1, ceil(range_us / points))
     for step_us in STEPS_US:
         if step_us >= wanted:
             return step_us
-    return ceil(wanted / DAY_US) * DAY_US
-
-
-def source_for(step_us: int) -> Source:
-    """The coarsest kept form that the buckets are whole multiples of."""
-    if step_us % HOUR_US == 0:
-        return Source.HOURS
-    return Source.MINUTES if step_us % MINUTE_US == 0 else Source.READINGS
+    if wall_range_us is not None:
+        wanted = ceil(wall_range_us / points)
+    return max(1, ceil(wanted / DAY_US)) * DAY_US
 
 
 @dataclass(slots=True)
@@ -82,27 +67,16 @@ class Bucket:
             self.last, self.last_us = other.last, other.last_us
 
 
-def fold(
-    rollups: Iterable[Bucket], readings: Iterable[tuple[int, float]], step_us: int
-) -> list[Bucket]:
-    """Buckets of `step_us` in order of time, from rollups and from readings not in them."""
+def merged(parts: Iterable[Bucket]) -> list[Bucket]:
+    """One bucket for each beginning, in order of time; it is the first of its parts, grown."""
     buckets: dict[int, Bucket] = {}
-    for rollup in rollups:
-        start_us = rollup.start_us - rollup.start_us % step_us
-        if (bucket := buckets.get(start_us)) is None:
-            rollup.start_us = start_us
-            buckets[start_us] = rollup
-        else:
-            bucket.merge(rollup)
-    for at_us, value in readings:
-        start_us = at_us - at_us % step_us
-        one = Bucket(start_us, 1, value, value, value, value, at_us, value, at_us)
-        if (bucket := buckets.setdefault(start_us, one)) is not one:
-            bucket.merge(one)
+    for part in parts:
+        if (bucket := buckets.setdefault(part.start_us, part)) is not part:
+            bucket.merge(part)
     return [buckets[start_us] for start_us in sorted(buckets)]
 
 
-def gap_us_for(buckets: list[Bucket], step_us: int, interval_s: float | None) -> int:
+def gap_us_for(buckets: Sequence[Bucket], step_us: int, interval_s: float | None) -> int:
     """From which distance on two neighbouring buckets are not joined by a line.
 
     A device that nobody gave an interval is judged by how far apart its buckets usually lie.
@@ -116,24 +90,23 @@ def gap_us_for(buckets: list[Bucket], step_us: int, interval_s: float | None) ->
     return GAP_SPACINGS * max(step_us, spacing_us)
 
 
-COLUMNS = ("count", "min", "max", "mean", "first", "last")
+COLUMNS = ("start", "count", "min", "max", "mean", "first", "last")
 
 
-def columns(buckets: list[Bucket], step_us: int, gap_us: int) -> dict[str, list[Any]]:
+def columns(buckets: Sequence[Bucket], step_us: int, gap_us: int) -> dict[str, list[Any]]:
     """`start` in milliseconds and each figure as a column; a gap is one row of nulls."""
-    table: dict[str, list[Any]] = {name: [] for name in ("start", *COLUMNS)}
+    rows: list[tuple[Any, ...]] = []
     previous_us: int | None = None
-    for bucket in buckets:
-        if previous_us is not None and bucket.start_us - previous_us > gap_us:
-            table["start"].append((previous_us + step_us) / 1000)
-            for name in COLUMNS:
-                table[name].append(0 if name == "count" else None)
-        previous_us = bucket.start_us
-        table["start"].append(bucket.start_us / 1000)
-        table["count"].append(bucket.count)
-        table["min"].append(bucket.min)
-        table["max"].append(bucket.max)
-        table["mean"].append(bucket.sum / bucket.count)
-        table["first"].append(bucket.first)
-        table["last"].append(bucket.last)
-    return table
+    for each in buckets:
+        if previous_us is not None and each.start_us - previous_us > gap_us:
+            rows.append((_ms(previous_us + step_us), 0, None, None, None, None, None))
+        previous_us = each.start_us
+        mean = each.sum / each.count
+        row = (_ms(previous_us), each.count, each.min, each.max, mean, each.first, each.last)
+        rows.append(row)
+    by_column = zip(*rows, strict=True) if rows else ([] for _ in COLUMNS)
+    return {name: list(column) for name, column in zip(COLUMNS, by_column, strict=True)}
+
+
+def _ms(at_us: int) -> int | float:
+    return at_us / 1000 if at_us % 1000 else at_us // 1000

@@ -1,114 +1,135 @@
 """History in buckets, as the database has it.
 
-Every answer is one snapshot and obeys the watermark: rollups hold the readings of a series before
-it, so what is read from rollups is completed with the readings at or after it, never both.
-Plain SQL, because the two engines keep readings differently and rows here come by the thousand.
+    history, tails ─▶ grid, spans (what to read) ─▶ queries_sqlite | queries_postgres ─▶ buckets
+
+Every answer is one snapshot and obeys the watermark: what is read from rollups is completed with
+the readings that they do not hold, never both. Readings are aggregated by the database.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
-from dashboards import buckets
+from dashboards import buckets, queries_postgres, queries_sqlite
+from dashboards.buckets import Bucket
+from dashboards.grid import Grid, wall_range_us
 from dashboards.snapshot import one_snapshot
-from devices.models import Series
-from ingest.fields import from_us, to_us
+from dashboards.spans import Source, Span, source_for, spans_of
+from devices.models import Kind, Series
+from ingest.fields import to_us
 
 
-@dataclass(frozen=True)
-class History:
-    """Buckets of one series. `start_us` and `end_us` are those asked for, widened to steps."""
+@dataclass(frozen=True, slots=True)
+class SeriesHistory:
+    """Buckets of one series in order of time; neighbours more than `gap_us` apart have a gap."""
 
-    start_us: int
-    end_us: int
+    series: Series
     step_us: int
     gap_us: int
-    source: buckets.Source
-    buckets: list[buckets.Bucket]
+    buckets: list[Bucket]
 
     def columns(self) -> dict[str, list[Any]]:
         return buckets.columns(self.buckets, self.step_us, self.gap_us)
 
 
-SQLITE_ROLLUPS = """
-    SELECT start, count, sum, min, max, first, first_time, last, last_time FROM ingest_rollup
-    WHERE series_id = %s AND step_s = %s AND start >= %s AND start < %s"""
-SQLITE_READINGS = """
-    SELECT time, value FROM ingest_reading WHERE series_id = %s AND time >= %s AND time < %s"""
-_US = "(extract(epoch FROM {}) * 1000000)::bigint"
-POSTGRESQL_ROLLUPS = f"""
-    SELECT {_US.format("start")}, count, sum, min, max,
-           first, {_US.format("first_time")}, last, {_US.format("last_time")} FROM ingest_rollup
-    WHERE series_id = %s AND step_s = %s AND start >= %s AND start < %s"""
-POSTGRESQL_READINGS = f"""
-    SELECT {_US.format("time")}, value FROM ingest_reading
-    WHERE series_id = %s AND time >= %s AND time < %s"""
+@dataclass(frozen=True, slots=True)
+class History:
+    """The readings in [start_us, end_us), which cut the first and the last bucket."""
+
+    start_us: int
+    end_us: int
+    step_us: int
+    zone: tzinfo
+    source: Source
+    series: list[SeriesHistory]
 
 
-def history(series: Series, start: datetime, end: datetime, points: int) -> History:
-    """The readings of a numeric or boolean `series` from `start` up to `end`, exactly, in buckets.
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """The buckets of a chart from the one that holds `from_us` on."""
 
-    At most `points` buckets, and one more where the edges cut through two. OverflowError where
-    the widened edges leave the calendar.
+    series_id: int
+    step_us: int
+    zone_name: str
+    from_us: int
+
+
+def history(
+    series: Sequence[Series],
+    start: datetime,
+    end: datetime,
+    points: int,
+    zone: tzinfo = UTC,
+    step_us: int | None = None,
+) -> History:
+    """The readings of numeric or boolean `series` from `start` up to `end`, exactly, in buckets.
+
+    All of one step, the narrowest that makes at most `points` of each (and one more where the
+    edges cut through two), or the one asked for. Steps of whole days begin at midnight in `zone`.
+    ValueError where a series has texts, or the step asked for makes too many.
     """
     start_us, end_us = to_us(start), to_us(end)
-    step_us = buckets.step_us_for(end_us - start_us, points)
-    start_us -= start_us % step_us
-    end_us += -end_us % step_us
-    source = buckets.source_for(step_us)
+    for one in series:
+        if one.kind == Kind.TEXT:
+            raise ValueError(f"{one.metric} has texts, which make no buckets")
+    if step_us is None:
+        by_clock_us = wall_range_us(start_us, end_us, zone)
+        step_us = buckets.step_us_for(end_us - start_us, points, by_clock_us)
+    elif step_us < 1 or (end_us - start_us) > points * step_us:
+        raise ValueError(f"a step of {step_us / 1000:g} ms makes more than {points} points")
+    grid = Grid(step_us, zone)
+    found = _read([(one.id, grid, start_us, end_us) for one in series])
+    answers = []
+    for one, its in zip(series, found, strict=True):
+        gap_us = buckets.gap_us_for(its, step_us, one.device.expected_interval_s)
+        answers.append(SeriesHistory(one, step_us, gap_us, its))
+    return History(start_us, end_us, step_us, zone, source_for(step_us), answers)
+
+
+def tails(wanted: Collection[Tail], until_us: int) -> dict[Tail, list[Bucket]]:
+    """What charts end in: whole buckets but for the last, which is cut at `until_us`.
+
+    ZoneInfoNotFoundError, a KeyError, where a zone is unknown.
+    """
+    asked = []
+    for tail in wanted:
+        grid = Grid(tail.step_us, zone_named(tail.zone_name))
+        asked.append((tail.series_id, grid, grid.floor(tail.from_us), until_us))
+    return dict(zip(wanted, _read(asked), strict=True))
+
+
+def zone_named(name: str) -> tzinfo:
+    return UTC if name == "UTC" else ZoneInfo(name)
+
+
+def _read(asked: Sequence[tuple[int, Grid, int, int]]) -> list[list[Bucket]]:
+    """The buckets of each (series id, grid, from, to), all as of one moment."""
+    engine = queries_postgres if connection.vendor == "postgresql" else queries_sqlite
+    parts: dict[int, list[Bucket]] = defaultdict(list)
+    engine.prepare()
     with one_snapshot() as cursor:
-        readings_from_us, rollups = start_us, []
-        if source is not buckets.Source.READINGS:
-            readings_from_us = max(start_us, _watermark_us(cursor, series.id))
-            rollups = _rollups(cursor, series.id, source, start_us, end_us)
-        readings = _readings(cursor, series.id, readings_from_us, end_us)
-        folded = buckets.fold(rollups, readings, step_us)
-    gap_us = buckets.gap_us_for(folded, step_us, series.device.expected_interval_s)
-    return History(start_us, end_us, step_us, gap_us, source, folded)
+        for owner, bucket in engine.read(cursor, list(_spans(cursor, asked))):
+            parts[owner].append(bucket)
+    return [buckets.merged(parts[owner]) for owner in range(len(asked))]
 
 
-def _watermark_us(cursor: CursorWrapper, series_id: int) -> int:
-    """Readings of the series are in its rollups exactly where their time is before this."""
+def _spans(cursor: CursorWrapper, asked: Sequence[tuple[int, Grid, int, int]]) -> Iterable[Span]:
     cursor.execute(
-        "SELECT CASE WHEN %s <= sealing_series THEN sealing_to ELSE sealing_from END"
-        " FROM ingest_linestate WHERE id = 1",
-        [series_id],
+        "SELECT sealing_from, sealing_to, sealing_series FROM ingest_linestate WHERE id = 1"
     )
-    (watermark,) = cursor.fetchone()
-    return to_us(watermark) if isinstance(watermark, datetime) else watermark
+    sealing_from, sealing_to, through = cursor.fetchone()
+    for owner, (series_id, grid, first_us, last_us) in enumerate(asked):
+        sealed = sealing_to if series_id <= through else sealing_from
+        yield from spans_of(owner, series_id, grid, first_us, last_us, _us(sealed))
 
 
-def _rollups(
-    cursor: CursorWrapper, series_id: int, source: buckets.Source, start_us: int, end_us: int
-) -> list[buckets.Bucket]:
-    postgresql = connection.vendor == "postgresql"
-    cursor.execute(
-        POSTGRESQL_ROLLUPS if postgresql else SQLITE_ROLLUPS,
-        [series_id, int(source), *_span(start_us, end_us)],
-    )
-    return [buckets.Bucket(*row) for row in cursor.fetchall()]
-
-
-def _readings(
-    cursor: CursorWrapper, series_id: int, start_us: int, end_us: int
-) -> list[tuple[int, float]]:
-    if start_us >= end_us:
-        return []
-    postgresql = connection.vendor == "postgresql"
-    cursor.execute(
-        POSTGRESQL_READINGS if postgresql else SQLITE_READINGS,
-        [series_id, *_span(start_us, end_us)],
-    )
-    readings: list[tuple[int, float]] = cursor.fetchall()
-    return readings
-
-
-def _span(start_us: int, end_us: int) -> list[Any]:
-    if connection.vendor == "postgresql":
-        return [from_us(start_us), from_us(end_us)]
-    return [start_us, end_us]
+def _us(moment: datetime | int) -> int:
+    return moment if isinstance(moment, int) else to_us(moment)

@@ -68,10 +68,8 @@ def history(request: HttpRequest, uid: str) -> HttpResponse:
     try:
         start, end, points = span_asked(request)
         wanted = found.series.filter(metric__in=request.GET.getlist("metric"))
-        answers = {
-            one.metric: answer(queries.history(one, start, end, points))
-            for one in wanted.exclude(kind=Kind.TEXT).select_related("device")
-        }
+        series = list(wanted.exclude(kind=Kind.TEXT).select_related("device"))
+        answers = answers_of(queries.history(series, start, end, points))
     except (KeyError, ValueError, OverflowError) as error:
         return json_response({"error": f"from, to and points are numbers: {error}"}, 400)
     return json_response({"metrics": answers}, 200)
@@ -86,16 +84,21 @@ def span_asked(request: HttpRequest) -> tuple[datetime, datetime, int]:
     return start, end, min(max(points, 2), POINTS_MAX)
 
 
-def answer(found: queries.History) -> dict[str, Any]:
-    last = found.buckets[-1].last_us / 1000 if found.buckets else None
-    return {
+def answers_of(found: queries.History) -> dict[str, dict[str, Any]]:
+    shared = {
         "from": found.start_us / 1000,
         "to": found.end_us / 1000,
         "step_ms": found.step_us / 1000,
-        "gap_ms": found.gap_us / 1000,
         "source": found.source.name.lower(),
-        "last_ts": last,
-        "columns": found.columns(),
+    }
+    return {
+        one.series.metric: shared
+        | {
+            "gap_ms": one.gap_us / 1000,
+            "last_ts": one.buckets[-1].last_us / 1000 if one.buckets else None,
+            "columns": one.columns(),
+        }
+        for one in found.series
     }
 
 

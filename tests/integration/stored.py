@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
 
-from django.db import connection
+from django.db import connection, transaction
 
 from devices.models import Series
 from ingest.fields import to_us
@@ -40,7 +40,7 @@ def store(series: Series, readings: Iterable[tuple[datetime, float]]) -> None:
         else:
             table = "ingest_sealed" if time < sealed else "ingest_recent"
             rows[table].append((series.pk, to_us(time), value))
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
         for table, its_rows in rows.items():
             insert = f"INSERT INTO {table} (series_id, time, value) VALUES (%s, %s, %s)"
             cursor.executemany(insert, its_rows)

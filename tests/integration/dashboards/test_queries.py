@@ -1,20 +1,20 @@
-"""What the pages are told is exact, on both engines, wherever the watermark is."""
+"""History and tails are exact, on both engines, wherever the watermark is."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
+from zoneinfo import ZoneInfo
 
 import pytest
-from django.db import connection
 
-from dashboards import latest, queries
-from dashboards.buckets import Bucket, Source, fold
-from dashboards.snapshot import one_snapshot
+from dashboards import queries
+from dashboards.grid import DAY_US, HOUR_US, MINUTE_US, SECOND_US
+from dashboards.queries import Tail
+from dashboards.spans import Source
 from devices.models import Device, Kind, Series
-from ingest.fields import from_us, to_us
+from ingest.fields import to_us
+from tests.integration.dashboards.naive import Readings, assert_same, in_buckets
 from tests.integration.engine import engine, engine_url  # noqa: F401
 from tests.integration.stored import set_watermark, store
 
@@ -22,8 +22,7 @@ pytestmark = pytest.mark.usefixtures("engine")
 
 HOUR = datetime(2026, 11, 23, 6, tzinfo=UTC)
 SEALED_TO = HOUR + timedelta(hours=2, minutes=20)
-
-Readings = list[tuple[datetime, float]]
+END = HOUR + timedelta(hours=3)
 
 
 def make_series(metric: str = "temperature", kind: Kind = Kind.NUMBER, uid: str = "roof") -> Series:
@@ -38,20 +37,14 @@ def three_hours(every_s: float = 7.3) -> Readings:
     return [(time, round(values.uniform(-50, 50), 3)) for time in times]
 
 
-def aggregated(readings: Readings, start: datetime, end: datetime, step_us: int) -> list[Bucket]:
-    """What all readings of the widened span come to, without any rollup."""
-    start_us = to_us(start) // step_us * step_us
-    end_us = -(-to_us(end) // step_us) * step_us
-    raw = [(to_us(time), value) for time, value in readings]
-    return fold([], [reading for reading in raw if start_us <= reading[0] < end_us], step_us)
-
-
-def assert_exact(found: queries.History, expected: list[Bucket]) -> None:
-    assert len(found.buckets) == len(expected)
-    for got, wanted in zip(found.buckets, expected, strict=True):
-        assert got.sum == pytest.approx(wanted.sum, abs=1e-9)
-        got.sum = wanted.sum
-        assert got == wanted
+def assert_exact(
+    series: Series, readings: Readings, start: datetime, end: datetime, points: int
+) -> queries.History:
+    found = queries.history([series], start, end, points)
+    expected = in_buckets(readings, start, end, found.step_us)
+    assert_same(found.series[0].buckets, expected)
+    assert len(expected) <= points + 1
+    return found
 
 
 @pytest.mark.parametrize(
@@ -65,106 +58,125 @@ def assert_exact(found: queries.History, expected: list[Bucket]) -> None:
     ],
 )
 def test_history_is_what_the_readings_come_to(minutes: int, points: int, source: Source) -> None:
-    series = make_series()
+    series, readings = make_series(), three_hours()
     set_watermark(SEALED_TO)
-    readings = three_hours()
     store(series, readings)
     end = HOUR + timedelta(minutes=181.37)
-    start = end - timedelta(minutes=minutes)
-    found = queries.history(series, start, end, points)
+    found = assert_exact(series, readings, end - timedelta(minutes=minutes), end, points)
     assert found.source is source
-    assert_exact(found, aggregated(readings, start, end, found.step_us))
 
 
-def test_a_series_that_is_sealed_further_than_others_is_exact_too() -> None:
+def test_buckets_that_are_cut_hold_what_is_inside_the_cuts() -> None:
+    series, readings = make_series(), three_hours()
+    set_watermark(SEALED_TO)
+    store(series, readings)
+    cuts = [0, 1e-6, 29.5, 60, 60.000001, 90.5, 3600, 3600.5, 3660, 5400.25, 7199.999999]
+    for start_s in cuts:
+        for end_s in (cut for cut in (*cuts, 8400, 8400.000001, 9003.5) if cut > start_s):
+            start, end = (HOUR + timedelta(seconds=second) for second in (start_s, end_s))
+            assert_exact(series, readings, start, end, 3)
+
+
+def test_the_watermark_may_be_in_the_middle_of_a_minute() -> None:
+    series, readings = make_series(), three_hours()
+    set_watermark(SEALED_TO + timedelta(seconds=13, microseconds=7))
+    store(series, readings)
+    for points in (600, 20, 3):
+        assert_exact(series, readings, HOUR, END, points)
+
+
+def test_series_that_are_sealed_to_different_moments_are_exact_in_one_answer() -> None:
     first, second = make_series("a"), make_series("b")
     set_watermark(SEALED_TO, also=SEALED_TO + timedelta(minutes=1), through=first.pk)
     readings = three_hours()
-    for series in (first, second):
-        store(series, readings)
-        found = queries.history(series, HOUR, HOUR + timedelta(hours=3), 600)
-        assert_exact(found, aggregated(readings, HOUR, HOUR + timedelta(hours=3), found.step_us))
+    other = [(time, -value) for time, value in three_hours(11.1)]
+    store(first, readings)
+    store(second, other)
+    found = queries.history([second, first], HOUR, END, 600)
+    assert [one.series for one in found.series] == [second, first]
+    assert_same(found.series[0].buckets, in_buckets(other, HOUR, END, found.step_us))
+    assert_same(found.series[1].buckets, in_buckets(readings, HOUR, END, found.step_us))
 
 
 def test_history_before_anything_was_sealed_is_exact() -> None:
     series, readings = make_series(), three_hours()
     store(series, readings)
-    found = queries.history(series, HOUR, HOUR + timedelta(hours=3), 100)
-    assert_exact(found, aggregated(readings, HOUR, HOUR + timedelta(hours=3), found.step_us))
+    assert_exact(series, readings, HOUR, END, 100)
+
+
+def test_history_of_before_1970_is_exact() -> None:
+    series = make_series()
+    past = datetime(1969, 12, 31, 22, 59, 30, tzinfo=UTC)
+    set_watermark(SEALED_TO)
+    readings = [(past + timedelta(seconds=17.7 * n), float(n)) for n in range(500)]
+    store(series, readings)
+    for points in (3, 20, 1000):
+        assert_exact(series, readings, past, past + timedelta(hours=3), points)
 
 
 def test_other_series_leave_no_trace_in_a_history() -> None:
     mine, other = make_series("a"), make_series("b")
     set_watermark(SEALED_TO)
     store(other, three_hours())
-    assert queries.history(mine, HOUR, HOUR + timedelta(hours=3), 100).buckets == []
+    assert queries.history([mine], HOUR, END, 100).series[0].buckets == []
 
 
-def test_the_latest_is_found_on_either_side_of_the_watermark() -> None:
-    sealed, fresh, both, none = (make_series(name) for name in "abcd")
-    set_watermark(SEALED_TO)
-    before, after = SEALED_TO - timedelta(hours=1), SEALED_TO + timedelta(seconds=1)
-    store(sealed, [(before, 1.0), (before - timedelta(days=400), 9.0)])
-    store(fresh, [(after, 2.0), (after + timedelta(microseconds=1), 2.5)])
-    store(both, [(before, 3.0), (after, 4.0)])
-    assert latest.latest([sealed, fresh, both, none]) == {
-        sealed.pk: (to_us(before), 1.0),
-        fresh.pk: (to_us(after) + 1, 2.5),
-        both.pk: (to_us(after), 4.0),
+@pytest.mark.parametrize(
+    "zone",
+    [
+        pytest.param(ZoneInfo("Europe/Berlin"), id="whole hours"),
+        pytest.param(ZoneInfo("Asia/Kolkata"), id="half an hour"),
+        pytest.param(ZoneInfo("Asia/Kathmandu"), id="three quarters"),
+        pytest.param(ZoneInfo("America/New_York"), id="west"),
+        pytest.param(UTC, id="UTC"),
+    ],
+)
+@pytest.mark.parametrize("days", [1, 3])
+def test_days_begin_at_midnight_in_the_zone_asked_for(zone: tzinfo, days: int) -> None:
+    series = make_series()
+    start = datetime(
+        2026, 10, 20, 11, 17, 3, tzinfo=UTC
+    )  # clocks are put on 25 October, 1 November
+    readings = [(start + timedelta(minutes=17.3 * n), float(n % 97)) for n in range(1400)]
+    set_watermark(start + timedelta(days=14.3))
+    store(series, readings)
+    end = start + timedelta(days=16)
+    found = queries.history([series], start, end, 100, zone, days * DAY_US)
+    assert_same(found.series[0].buckets, in_buckets(readings, start, end, days * DAY_US, zone))
+
+
+def test_texts_have_no_history() -> None:
+    with pytest.raises(ValueError, match="state has texts"):
+        queries.history([make_series("state", Kind.TEXT)], HOUR, END, 100)
+
+
+def test_a_step_that_makes_too_many_buckets_is_refused() -> None:
+    with pytest.raises(ValueError, match="more than 100 points"):
+        queries.history([make_series()], HOUR, END, 100, step_us=SECOND_US)
+
+
+def test_a_tail_is_what_a_history_ends_in() -> None:
+    first, second, third = (make_series(name) for name in "abc")
+    set_watermark(SEALED_TO, also=SEALED_TO + timedelta(minutes=1), through=first.pk)
+    readings = {
+        one: [(at, value + one.pk) for at, value in three_hours()] for one in (first, second)
     }
+    for one, its in readings.items():
+        store(one, its)
+    wanted = {
+        Tail(one.pk, step_us, "Asia/Kolkata", to_us(END) - ago_us): one
+        for one in (first, second, third)
+        for step_us in (SECOND_US, 10 * SECOND_US, MINUTE_US, HOUR_US, DAY_US)
+        for ago_us in (2_500_000, 50 * MINUTE_US)
+    }
+    found = queries.tails(wanted, to_us(END))
+    assert found.keys() == wanted.keys()
+    zone = ZoneInfo("Asia/Kolkata")
+    for tail, series in wanted.items():
+        whole = in_buckets(readings.get(series, []), HOUR, END, tail.step_us, zone)
+        expected = [each for each in whole if each.start_us + tail.step_us > tail.from_us]
+        assert_same(found[tail], expected)
 
 
-def test_the_latest_has_the_kind_of_its_series() -> None:
-    door, state = make_series("door", Kind.BOOLEAN), make_series("state", Kind.TEXT)
-    store(door, [(HOUR, 1.0)])
-    add_text(state, HOUR, "old")
-    add_text(state, HOUR + timedelta(seconds=1), "ok")
-    found = latest.latest([door, state])
-    assert found == {door.pk: (to_us(HOUR), True), state.pk: (to_us(HOUR) + 1_000_000, "ok")}
-    assert found[door.pk][1] is True
-
-
-def add_text(series: Series, time: datetime, text: str) -> None:
-    at = time if connection.vendor == "postgresql" else to_us(time)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO ingest_textreading (series_id, time, value) VALUES (%s, %s, %s)",
-            [series.pk, at, text],
-        )
-
-
-def test_the_fleet_is_every_device_with_its_latest() -> None:
-    store(make_series(), [(HOUR, 21.5)])
-    Device.objects.filter(uid="roof").update(
-        name="Roof", expected_interval_s=10, last_seen_at=HOUR + timedelta(seconds=2)
-    )
-    Device.objects.create(uid="porch")
-    porch, roof = sorted(latest.fleet(), key=lambda device: device.uid)
-    at_ms = to_us(HOUR) / 1000
-    assert roof.values == {"temperature": (at_ms, 21.5)}
-    assert (roof.name, roof.interval_s, roof.seen_ms) == ("Roof", 10, at_ms + 2000)
-    assert (porch.values, porch.seen_ms) == ({}, None)
-
-
-def test_a_snapshot_sees_no_commit_that_came_after_its_first_look() -> None:
-    series = make_series()
-    store(series, [(HOUR, 1.0)])
-    with one_snapshot() as cursor:
-        cursor.execute("SELECT count(*) FROM ingest_reading")
-        before = cursor.fetchone()
-        in_another_thread(lambda: store(series, [(HOUR + timedelta(seconds=1), 2.0)]))
-        cursor.execute("SELECT count(*) FROM ingest_reading")
-        assert cursor.fetchone() == before
-    assert latest.latest([series])[series.pk][1] == 2.0
-
-
-def in_another_thread(work: Callable[[], None]) -> None:
-    with ThreadPoolExecutor(1) as executor:
-        executor.submit(latest.in_own_thread(work)).result()
-
-
-def test_a_moment_survives_the_way_there_and_back() -> None:
-    at = from_us(1_795_326_596_000_001)
-    series = make_series()
-    store(series, [(at, 1.0)])
-    assert latest.latest([series])[series.pk][0] == 1_795_326_596_000_001
+def test_no_tails_are_asked_for_and_none_come() -> None:
+    assert queries.tails([], to_us(END)) == {}

@@ -1,4 +1,4 @@
-"""Buckets: their width, what they are made of, how they fold and where gaps are."""
+"""Buckets: their width, how they join, and where gaps are."""
 
 from __future__ import annotations
 
@@ -7,19 +7,10 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboards.buckets import (
-    DAY_US,
-    HOUR_US,
-    MINUTE_US,
-    SECOND_US,
-    Bucket,
-    Source,
-    columns,
-    fold,
-    gap_us_for,
-    source_for,
-    step_us_for,
-)
+from dashboards.buckets import Bucket, columns, gap_us_for, merged, step_us_for
+from dashboards.grid import DAY_US, HOUR_US, MINUTE_US, SECOND_US
+
+Readings = list[tuple[int, float]]
 
 readings_lists = st.lists(
     st.tuples(st.integers(-(10**12), 10**12), st.floats(-1e6, 1e6)),
@@ -28,25 +19,19 @@ readings_lists = st.lists(
 )
 
 
-def rolled_up(readings: list[tuple[int, float]], step_us: int) -> list[Bucket]:
-    """Buckets by the textbook, to hold `fold` to."""
-    spans: dict[int, list[tuple[int, float]]] = {}
+def in_buckets(readings: Readings, step_us: int) -> list[Bucket]:
+    """Buckets by the textbook."""
+    spans: dict[int, Readings] = {}
     for at_us, value in sorted(readings):
         spans.setdefault(at_us // step_us * step_us, []).append((at_us, value))
-    return [
-        Bucket(
-            start_us,
-            len(own),
-            sum(value for _, value in own),
-            min(value for _, value in own),
-            max(value for _, value in own),
-            own[0][1],
-            own[0][0],
-            own[-1][1],
-            own[-1][0],
-        )
-        for start_us, own in sorted(spans.items())
-    ]
+    return [bucket_of(start_us, own) for start_us, own in sorted(spans.items())]
+
+
+def bucket_of(start_us: int, readings: Readings) -> Bucket:
+    values = [value for _, value in readings]
+    (first_us, first), (last_us, last) = readings[0], readings[-1]
+    figures = len(values), sum(values), min(values), max(values)
+    return Bucket(start_us, *figures, first, first_us, last, last_us)
 
 
 def but_sums(buckets: list[Bucket]) -> list[Bucket]:
@@ -65,28 +50,27 @@ def test_steps_are_widths_that_people_can_name() -> None:
     assert step_us_for(3650 * DAY_US, 600) == 7 * DAY_US
 
 
-def test_buckets_are_made_of_the_coarsest_form_that_fits() -> None:
-    assert source_for(10 * SECOND_US) is Source.READINGS
-    assert source_for(30 * MINUTE_US) is Source.MINUTES
-    assert source_for(2 * HOUR_US) is Source.HOURS
-    assert source_for(7 * DAY_US) is Source.HOURS
+def test_whole_days_are_counted_by_the_clock_of_who_asks() -> None:
+    spring_us = 10 * DAY_US - HOUR_US  # ten days by the clock, one of them of 23 hours
+    assert step_us_for(spring_us, 10, 10 * DAY_US) == DAY_US
+    assert step_us_for(10 * DAY_US, 10, 10 * DAY_US + HOUR_US) == 2 * DAY_US
+    assert step_us_for(10 * DAY_US, 1000, 10 * DAY_US + HOUR_US) < HOUR_US
 
 
-@given(readings_lists, readings_lists)
-def test_rollups_and_readings_fold_to_what_all_readings_come_to(
-    sealed: list[tuple[int, float]], fresh: list[tuple[int, float]]
+@given(readings_lists, st.data())
+def test_parts_in_any_order_join_to_what_all_readings_come_to(
+    readings: Readings, draw: st.DataObject
 ) -> None:
-    taken = {at_us for at_us, _ in sealed}
-    fresh = [reading for reading in fresh if reading[0] not in taken]
-    folded = fold(rolled_up(sealed, MINUTE_US), fresh, HOUR_US)
-    expected = rolled_up(sealed + fresh, HOUR_US)
-    assert but_sums(folded) == but_sums(expected)
-    for got, wanted in zip(folded, expected, strict=True):
+    parts = [part for one in readings for part in in_buckets([one], HOUR_US)]
+    joined = merged(draw.draw(st.permutations(parts)))
+    expected = in_buckets(readings, HOUR_US)
+    assert but_sums(joined) == but_sums(expected)
+    for got, wanted in zip(joined, expected, strict=True):
         assert abs(got.sum - wanted.sum) < 1e-3
 
 
 def at_seconds(*seconds: int) -> list[Bucket]:
-    return fold([], [(second * SECOND_US, 1.0) for second in seconds], SECOND_US)
+    return in_buckets([(second * SECOND_US, 1.0) for second in seconds], SECOND_US)
 
 
 def test_a_gap_is_one_row_of_nulls() -> None:
@@ -109,3 +93,8 @@ def test_the_expected_interval_decides_where_one_is_set() -> None:
 def test_no_readings_make_empty_columns() -> None:
     table = columns([], SECOND_US, gap_us_for([], SECOND_US, None))
     assert table["start"] == table["mean"] == []
+
+
+def test_a_beginning_is_whole_milliseconds_where_it_can_be() -> None:
+    buckets = [bucket_of(start_us, [(start_us, 1.0)]) for start_us in (-1500, 2000)]
+    assert [repr(at) for at in columns(buckets, 500, 10**6)["start"]] == ["-1.5", "2"]
