@@ -103,10 +103,11 @@ def history(request: HttpRequest, asked: Query[HistoryQuery]) -> HttpResponse:
     now = datetime.now(UTC)
     start, end = span(asked.start, asked.end, now)
     found = series_of(reader_of(request), asked.series)
-    step_us_of(asked, to_us(end) - to_us(start))
+    step_us = step_us_of(asked, to_us(end) - to_us(start))
+    zone = queries.zone_named(asked.zone)
     at_ms = time.time_ns() // 1_000_000
-    known = [queries.history(one, start, end, asked.points) for one in found]
-    return answer(content_of(found, known, asked.zone), at_ms)
+    known = queries.history(found, start, end, asked.points, zone, step_us)
+    return answer(content_of(known, asked.zone), at_ms)
 
 
 def series_of(reader: Reader, names: Sequence[str]) -> list[Series]:
@@ -147,24 +148,24 @@ def step_us_of(asked: HistoryQuery, range_us: int) -> int | None:
     return asked.step_ms * 1_000
 
 
-def content_of(found: list[Series], known: list[queries.History], zone: str) -> dict[str, Any]:
+def content_of(known: queries.History, zone: str) -> dict[str, Any]:
     return {
-        "from": known[0].start_us / 1_000,
-        "to": known[0].end_us / 1_000,
-        "step_ms": known[0].step_us / 1_000,
+        "from": known.start_us / 1_000,
+        "to": known.end_us / 1_000,
+        "step_ms": known.step_us / 1_000,
         "zone": zone,
-        "source": known[0].source.name.lower(),
+        "source": known.source.name.lower(),
         "series": [
             {
-                "device": one.device.uid,
-                "metric": one.metric,
-                "kind": Kind(one.kind).word,
-                "unit": one.unit,
-                "low": one.low,
-                "high": one.high,
+                "device": its.series.device.uid,
+                "metric": its.series.metric,
+                "kind": Kind(its.series.kind).word,
+                "unit": its.series.unit,
+                "low": its.series.low,
+                "high": its.series.high,
                 "gap_ms": its.gap_us / 1_000,
                 "columns": its.columns(),
             }
-            for one, its in zip(found, known, strict=True)
+            for its in known.series
         ],
     }

@@ -25,8 +25,8 @@ def set_watermark(sealed_to: datetime, also: datetime | None = None, through: in
     )
 
 
-def watermark_of(series_id: int) -> datetime:
-    state = LineState.objects.get(pk=1)
+def watermark_of(series_id: int, state: LineState | None = None) -> datetime:
+    state = state or LineState.objects.get(pk=1)
     return state.sealing_to if series_id <= state.sealing_series else state.sealing_from
 
 
@@ -63,8 +63,9 @@ def stored_rollups() -> Rollups:
 def expected_rollups() -> Rollups:
     """An aggregation of the readings before the watermark, in Python."""
     buckets: dict[tuple[int, int, datetime], list[tuple[datetime, float]]] = defaultdict(list)
+    state = LineState.objects.get(pk=1)
     for series_id, time, value in Reading.objects.values_list("series_id", "time", "value"):
-        if time < watermark_of(series_id):
+        if time < watermark_of(series_id, state):
             buckets[series_id, 60, time.replace(second=0, microsecond=0)].append((time, value))
             hour = time.replace(minute=0, second=0, microsecond=0)
             buckets[series_id, 3600, hour].append((time, value))
