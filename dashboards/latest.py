@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 import orjson
 from django.db import connection
 from django.db.models import QuerySet
 
-from dashboards.live.present import DevicePresent, Value
+from dashboards.live.present import DevicePresent, Known, Value
 from dashboards.snapshot import one_snapshot
 from devices.models import Device, Kind, Series
 from ingest.fields import to_us
+from ingest.models import LineState
 
 Latest = dict[int, tuple[int, Value]]
 
@@ -95,6 +96,12 @@ def fleet() -> list[DevicePresent]:
     return list(devices.values())
 
 
+def known(read: Callable[[], list[DevicePresent]]) -> Known:
+    """What `read` gives, for a board: with how much was erased before."""
+    erasures = LineState.objects.values_list("catalogue", flat=True).get(pk=1)
+    return Known(read(), erasures)
+
+
 def device_present(device: Device) -> DevicePresent:
     """One device with its latest values."""
     found = present(device)
@@ -121,18 +128,19 @@ def _add_latest(devices: dict[int, DevicePresent], series: list[Series]) -> None
             devices[one.device_id].units[one.metric] = one.unit
 
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def in_own_thread(read: Callable[[], T]) -> Callable[[], T]:
+def in_own_thread(read: Callable[P, T]) -> Callable[P, T]:
     """`read` for a thread that serves no request: its connection ends with the call.
 
     So a database that was restarted is met with a new connection, not with the dead one.
     """
 
-    def read_and_close() -> T:
+    def read_and_close(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
-            return read()
+            return read(*args, **kwargs)
         finally:
             connection.close()
 

@@ -8,13 +8,15 @@ import secrets
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Final
 
 from channels.layers import get_channel_layer
 from django.conf import settings
 from prometheus_client import REGISTRY
 
-from dashboards import latest
+from dashboards import charting, latest
+from dashboards.latest import in_own_thread, known
 from dashboards.live.board import Board
 from dashboards.live.logins import Logins
 from dashboards.live.metrics import BoardCollector
@@ -82,8 +84,9 @@ class Hub:
         self.board = Board(
             layer,
             time.time,
-            load_fleet=latest.in_own_thread(latest.fleet),
-            load_catalogue=latest.in_own_thread(latest.catalogue),
+            load_fleet=in_own_thread(partial(known, latest.fleet)),
+            load_catalogue=in_own_thread(partial(known, latest.catalogue)),
+            load_tails=in_own_thread(charting.read_tails),
             interval_s=options.relay_interval_s,
         )
         self.logins = Logins(options.revocation_interval_s)

@@ -1,7 +1,7 @@
 """The board: one per process, between the channel layer and this process's dashboards.
 
     hubs ──group "live"──▶ listener ─▶ board (merges into the present) ──once a tick──▶ viewers
-                           database ─▶ priming ─┘
+                           database ─▶ priming ─┘◀─ tailing ◀─ database
 
 It hears the group through one `listener`, so a hundred dashboards cost the layer one member. What
 was said while it could not hear, or was lost on the way, it reads from the database. Knows nothing
@@ -23,9 +23,11 @@ import orjson
 from dashboards.live.charts import Chart
 from dashboards.live.hubs import Hubs
 from dashboards.live.listener import ChannelLayer, Listener
-from dashboards.live.present import DevicePresent, Present
+from dashboards.live.present import DevicePresent, Known, Present
 from dashboards.live.priming import Load, Priming
 from dashboards.live.subscription import Subscription
+from dashboards.live.tailing import LoadTails, Tailing
+from dashboards.live.tails import Tails
 from dashboards.live.viewers import Audiences, Viewer
 
 logger = logging.getLogger(__name__)
@@ -39,6 +41,12 @@ PACE = 0.9
 # The line is stale when no hub has spoken for this many intervals; each speaks every interval.
 STALE_INTERVALS = 4
 STALE_MIN_S = 4.0
+# A hub that was silent for so long is gone, and may have stored last what it never told. Not at
+# once: all dashboards fetch history then, which a hub that is merely slow could do without.
+GONE_INTERVALS = 30
+GONE_MIN_S = 30.0
+# Said by a clock that was set back since: times go on from where it is now.
+SET_BACK_MS = 5_000
 
 
 class Board:
@@ -51,12 +59,13 @@ class Board:
         *,
         load_fleet: Load,
         load_catalogue: Load,
+        load_tails: LoadTails,
         interval_s: float = 1.0,
         elapsed: Callable[[], float] = time.monotonic,
     ) -> None:
         """`clock` gives Unix time in seconds and may be set at any time, `elapsed` those of a clock
         that never is. `load_fleet` gives all devices with their latest values, `load_catalogue`
-        without; both in a thread of the board's own."""
+        without, `load_tails` what charts end in; all in a thread of the board's own."""
         self.interval_s = interval_s
         self.summaries = 0
         self.summaries_refused = 0
@@ -69,9 +78,9 @@ class Board:
         self._audiences = Audiences(self._present)
         self._news = asyncio.Event()
         self._heard_s = elapsed()
-        self._told_ms = 0  # the time of the last message; each has one of its own
+        self._time_ms = 0  # the last that was given to a tick or a snapshot; each is later
         self._stale_s = max(STALE_INTERVALS * interval_s, STALE_MIN_S)
-        self._hubs = Hubs(interval_s, self._stale_s)
+        self._hubs = Hubs(interval_s, max(GONE_INTERVALS * interval_s, GONE_MIN_S))
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="board")
         self._priming = Priming(
             self._loader,
@@ -81,6 +90,11 @@ class Board:
             merge=self.prime,
             elapsed=elapsed,
         )
+        self._erasures = 0
+        self._erased = False  # and the values there are not known yet
+        self._tick_ms = self._next_ms()
+        self.tails = Tails(self._tick_ms)
+        self.tailing = Tailing(self.tails, load_tails, self._loader, elapsed)
         self._listener = Listener(
             channel_layer,
             elapsed,
@@ -111,11 +125,21 @@ class Board:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
+        await self.tailing.stop()
         self._loader.shutdown(wait=False, cancel_futures=True)
 
-    def prime(self, known: Sequence[DevicePresent], read_after: int) -> None:
+    def prime(self, known: Known, read_after: int, *, with_values: bool = True) -> None:
         """Merge what the database knew when `read_after` summaries had been applied."""
-        self._present.prime(known, read_after, self._now_ms())
+        if self.primed and known.erasures != self._erasures:
+            self._erased = True
+            self.tails.lose()
+        self._erasures = known.erasures
+        erased = self._erased and with_values
+        self._present.prime(known.devices, read_after, self._now_ms(), erased=erased)
+        if erased:
+            self._erased = False
+        elif self._erased:
+            self._priming.ask_whole()
         self.primed = True
         # Without a change no update: one out of turn would put the next summary off.
         if self._present.has_changes:
@@ -142,6 +166,7 @@ class Board:
     def close(self, viewer: Viewer) -> None:
         self._viewers.discard(viewer)
         self._audiences.leave(viewer)
+        self.chart(viewer, ())
 
     def subscribe(self, viewer: Viewer, asked: Subscription) -> None:
         """The next message is the snapshot of what is asked for."""
@@ -150,7 +175,8 @@ class Board:
         viewer.wake.set()
 
     def chart(self, viewer: Viewer, charts: tuple[Chart, ...]) -> None:
-        """What the viewer charts from now on."""
+        """What the viewer charts from now on, and nothing else."""
+        self.tails.chart(viewer.charting, charts, self._now_ms())
 
     def message(self, viewer: Viewer) -> tuple[int, str]:
         """Its time, and what the viewer is to be sent next: it was woken, and has seen the last."""
@@ -169,19 +195,27 @@ class Board:
             "interval_ms": round(max(viewer.interval_s, self.interval_s) * 1000),
             "heartbeat_ms": round((slower_s + self.interval_s * PACE + HEARTBEAT_S) * 1000),
         }
-        return self._message("snapshot", about, audience.whole())
+        return self._message("snapshot", self._next_ms(), about, audience.whole())
 
     def _update(self, viewer: Viewer) -> tuple[int, str]:
-        """What brings the viewer from what it was last sent to now."""
+        """What brings the viewer from what it was last sent to the last tick."""
         assert viewer.audience is not None
         changed, removed = viewer.changed, viewer.removed
         viewer.forget_changes()
         self.updates += 1
         about = {"removed": sorted(removed)} if removed else {}
-        return self._message("update", about, viewer.audience.joined(changed))
+        fragments = viewer.audience.joined(changed)
+        tails = self.tails.tails_for(viewer.charting, self._tick_ms)
+        return self._message("update", self._tick_ms, about, fragments, tails)
 
-    def _message(self, kind: str, about: dict[str, Any], fragments: str) -> tuple[int, str]:
-        at_ms = self._told_ms = max(self._now_ms(), self._told_ms + 1)
+    def _message(
+        self,
+        kind: str,
+        at_ms: int,
+        about: dict[str, Any],
+        fragments: str,
+        tails: Sequence[str] = (),
+    ) -> tuple[int, str]:
         head = {
             "type": kind,
             "at": at_ms,
@@ -189,14 +223,25 @@ class Board:
             "commit_ms": self._hubs.commit_ms(self._elapsed()),
             **about,
         }
-        return at_ms, f'{orjson.dumps(head).decode()[:-1]},"devices":[{fragments}]}}'
+        told = f',"tails":[{",".join(tails)}]' if tails else ""
+        return at_ms, f'{orjson.dumps(head).decode()[:-1]},"devices":[{fragments}]{told}}}'
 
     def _now_ms(self) -> int:
         return round(self._clock() * 1000)
 
+    def _next_ms(self) -> int:
+        """The time now, and later than any that was given before."""
+        now_ms = self._now_ms()
+        if now_ms < self._time_ms - SET_BACK_MS:
+            self._lose()
+            self._time_ms = now_ms
+        self._time_ms = max(now_ms, self._time_ms + 1)
+        return self._time_ms
+
     def _lose(self) -> None:
-        """Summaries were lost."""
+        """Something happened that no summary told of."""
         self._priming.ask_whole()
+        self.tails.lose()
 
     def _merge(self, message: dict[str, Any]) -> None:
         try:
@@ -206,6 +251,7 @@ class Board:
             self.summaries_refused += 1
             logger.exception("a summary that cannot be read; is an older hub in this group?")
             return
+        self.tails.hear(body)
         self.summaries += 1
         self._heard_s = self._elapsed()
         self._news.set()
@@ -219,17 +265,25 @@ class Board:
                 async with asyncio.timeout(HEARTBEAT_S):
                     await self._news.wait()
             self._news.clear()
-            self._offer()
-            await asyncio.sleep(self.interval_s * PACE)
+            began_s = self._elapsed()
+            await self._tick()
+            spent_s = self._elapsed() - began_s
+            await asyncio.sleep(max(0.0, self.interval_s * PACE - spent_s))
 
-    def _offer(self) -> None:
-        """A tick: what changed, to each viewer whose time it is."""
+    async def _tick(self) -> None:
+        """Offer what changed, with what charts end in then, to each viewer whose time it is."""
+        if self._hubs.lose_silent(self._elapsed()):
+            self._lose()
         changes = self._present.take_changes()
+        tick_ms = self._next_ms()
+        self.tails.forget(changes.removed)
+        self.tails.tick(tick_ms, several_hubs=self._hubs.several)
+        await self.tailing.at(tick_ms)
+        self._tick_ms = tick_ms
         now_s = self._elapsed()
-        slack_s = self.interval_s / 2
         for audience in self._audiences:
             changed, removed = audience.take(changes)
             for viewer in audience.viewers:
                 self.merged += viewer.merge(changed, removed)
-                if now_s - viewer.sent_s >= viewer.interval_s - slack_s:
+                if now_s - viewer.sent_s >= viewer.interval_s - self.interval_s / 2:
                     viewer.wake.set()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from dashboards.grid import Grid
 
 
 class Chart(NamedTuple):
@@ -21,3 +24,11 @@ class Chart(NamedTuple):
     @property
     def metric(self) -> str:
         return self.series.partition("/")[2]
+
+    @property
+    def step_us(self) -> int:
+        return self.step_ms * 1_000
+
+    def floor_us(self, at_us: int) -> int:
+        """The beginning of the bucket that holds `at_us`."""
+        return Grid(self.step_us, ZoneInfo(self.zone)).floor(at_us)

@@ -7,7 +7,7 @@ replaces what it names and never adds to it, so one that was lost is repaired by
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypedDict
 
@@ -53,6 +53,8 @@ class DevicePresent:
     counts: Counts = field(default_factory=no_counts)
     units: dict[str, str] = field(default_factory=dict)
     """By metric, where somebody gave one."""
+    heard: dict[str, int] = field(default_factory=dict)
+    """By metric, the number of the summary that its value came with; 0: it was read."""
 
     def copy(self) -> DevicePresent:
         return DevicePresent(
@@ -64,6 +66,14 @@ class DevicePresent:
             self.counts,
             self.units,
         )
+
+
+class Known(NamedTuple):
+    """What the database knew."""
+
+    devices: Sequence[DevicePresent]
+    erasures: int
+    """It grows when readings or series are erased; read before the devices."""
 
 
 class Changes(NamedTuple):
@@ -90,16 +100,26 @@ class Present:
         self._renamed: set[str] = set()
         self._searched: dict[str, str] = {}
 
-    def prime(self, known: Iterable[DevicePresent], read_after: int, now_ms: int) -> None:
+    def prime(
+        self,
+        known: Iterable[DevicePresent],
+        read_after: int,
+        now_ms: int,
+        *,
+        erased: bool = False,
+    ) -> None:
         """Merge what the database knew, at the latest `now_ms`; who is missing there is removed.
 
-        It was read when `read_after` summaries were applied: a device that was heard of after them
-        stays, since the database was read too early for it.
+        It was read when `read_after` summaries were applied: what was heard of after them stays,
+        since the database was read too early for it. `erased`: so is a value, and others that the
+        database has no longer go.
         """
         uids = set()
         for device in known:
             uids.add(device.uid)
             self._merge_known(device, now_ms)
+            if erased:
+                self._drop_erased(device, read_after)
         for uid in self._devices.keys() - uids:
             if self._applied_last.get(uid, 0) <= read_after:
                 self._forget(uid)
@@ -115,7 +135,7 @@ class Present:
                 device = self._add(DevicePresent(uid, summary["name"]))
             self._applied_last[uid] = self.applied
             self._see(device, summary["seen"], now_ms)
-            self._keep_latest(device, summary["values"])
+            self._keep_latest(device, summary["values"], self.applied)
             self._count(device, counts_of_hub, summary["counts"])
             self._touch(uid)
 
@@ -178,9 +198,22 @@ class Present:
             self._rename(known.uid)
         if known.seen_ms is not None and known.seen_ms <= now_ms:
             changed |= self._see(device, known.seen_ms, now_ms)
-        changed |= self._keep_latest(device, known.values)
+        changed |= self._keep_latest(device, known.values, 0)
         if changed:
             self._touch(known.uid)
+
+    def _drop_erased(self, known: DevicePresent, read_after: int) -> None:
+        """Give up what the database had no longer, though it was heard of before."""
+        device = self._devices[known.uid]
+        for metric, kept in list(device.values.items()):
+            value = known.values.get(metric)
+            if value == kept or device.heard.get(metric, 0) > read_after:
+                continue
+            if value is None:
+                del device.values[metric]
+            else:
+                device.values[metric] = value
+            self._rename(known.uid)
 
     def _add(self, device: DevicePresent) -> DevicePresent:
         self._devices[device.uid] = device
@@ -226,12 +259,15 @@ class Present:
         device.seen_ms = seen_ms
         return True
 
-    def _keep_latest(self, device: DevicePresent, values: dict[str, tuple[float, Value]]) -> bool:
+    def _keep_latest(
+        self, device: DevicePresent, values: dict[str, tuple[float, Value]], heard: int
+    ) -> bool:
         changed = False
         for metric, (ts_ms, value) in values.items():
             kept = device.values.get(metric)
             if kept is None or ts_ms > kept[0] or (ts_ms == kept[0] and value != kept[1]):
                 device.values[metric] = (ts_ms, value)
+                device.heard[metric] = heard
                 changed = True
                 if kept is None:
                     self._rename(device.uid)

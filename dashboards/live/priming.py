@@ -1,5 +1,5 @@
 """What the board reads from the database: who there is, every few seconds, and the whole fleet at
-first and whenever summaries were lost.
+first, and whenever summaries were lost or something was erased.
 
 Its loaders run one at a time in a thread of the board's own. Knows nothing of what they read.
 """
@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import suppress
+from typing import Protocol
 
-from dashboards.live.present import DevicePresent
+from dashboards.live.present import Known
 
 logger = logging.getLogger(__name__)
 
@@ -22,8 +23,13 @@ RETRY_MIN_S, RETRY_MAX_S = 0.5, 10.0
 # fleet read again, whatever is lost.
 CATALOGUE_INTERVAL_S = 5.0
 
-Load = Callable[[], Sequence[DevicePresent]]
-Merge = Callable[[Sequence[DevicePresent], int], None]
+Load = Callable[[], Known]
+
+
+class Merge(Protocol):
+    """Is given what was read, and how many summaries had been applied before."""
+
+    def __call__(self, known: Known, read_after: int, *, with_values: bool) -> None: ...
 
 
 class Priming:
@@ -39,7 +45,7 @@ class Priming:
         merge: Merge,
         elapsed: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`merge` is given what was read, and what `applied` said before it was."""
+        """`load_fleet` reads values too; `applied` says how many summaries were."""
         self._executor = executor
         self._load_fleet, self._load_catalogue = load_fleet, load_catalogue
         self._applied, self._merge = applied, merge
@@ -47,7 +53,7 @@ class Priming:
         self._whole = asyncio.Event()
 
     def ask_whole(self) -> None:
-        """Summaries were lost: the fleet is to be read again."""
+        """The fleet is to be read again, with its values."""
         self._whole.set()
 
     async def run(self) -> None:
@@ -55,7 +61,7 @@ class Priming:
         while True:
             if whole:
                 self._whole.clear()
-            if not await self._load(self._load_fleet if whole else self._load_catalogue):
+            if not await self._load(whole):
                 await asyncio.sleep(retry_s)
                 retry_s = min(retry_s * 2, RETRY_MAX_S)
                 continue
@@ -69,13 +75,14 @@ class Priming:
             if whole:
                 await asyncio.sleep(max(0.0, CATALOGUE_INTERVAL_S - (self._elapsed() - whole_s)))
 
-    async def _load(self, load: Load) -> bool:
+    async def _load(self, whole: bool) -> bool:
         """Whether the database answered; what it knows is merged."""
         read_after = self._applied()
+        load = self._load_fleet if whole else self._load_catalogue
         try:
             known = await asyncio.get_running_loop().run_in_executor(self._executor, load)
         except Exception as error:
             logger.warning("cannot read the fleet: %s; trying again in a moment", error)
             return False
-        self._merge(known, read_after)
+        self._merge(known, read_after, with_values=whole)
         return True

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 
+from dashboards.live.lines import Charting
 from dashboards.live.present import Changes, Present
 from dashboards.live.selection import Selection
 from dashboards.live.subscription import Subscription
@@ -32,6 +33,7 @@ class Viewer:
         self.sent_s = 0.0
         self.changed = NOBODY
         self.removed = NOBODY
+        self.charting = Charting()
 
     def forget_changes(self) -> None:
         self.changed = self.removed = NOBODY

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from datetime import timedelta
 from itertools import chain
@@ -28,14 +27,14 @@ from dashboards.api.schemas import (
     SeriesListOut,
 )
 from dashboards.api.selection import LIMIT_MOST, Selection
-from dashboards.live.board import Board
-from dashboards.live.present import Counts, DevicePresent
+from dashboards.live.present import Counts, DevicePresent, Known
 from dashboards.live.routing import BOARD_KEY
 from dashboards.pages.status import Status
 from devices.models import Device, Kind, Series
 from ingest.fields import to_us
 from ingest.models import RefusedReading, Stream
 from tests.integration.api.conftest import NOW
+from tests.integration.dashboards.stage import board_alone
 from tests.integration.stored import store
 
 NOW_MS = to_us(NOW) // 1_000
@@ -308,8 +307,8 @@ def in_a_hub(roof: Device) -> HttpRequest:
     """A request to a hub whose board knows more than the database does yet."""
     counts: Counts = {"stored": 5, "duplicate": 1, "rejected": 0}
     known = DevicePresent("roof", "Roof", 1.0, NOW_MS, {"temperature": (NOW_MS, 99.5)}, counts)
-    board = Board(None, time.time, load_fleet=list, load_catalogue=list)  # type: ignore[arg-type]
-    board.prime([known], 0)
+    board = board_alone()
+    board.prime(Known([known], 0), 0)
     Device.objects.update(last_seen_at=None)
     request = AsyncRequestFactory().get("/api/v1/")
     request.scope = {**request.scope, BOARD_KEY: board}

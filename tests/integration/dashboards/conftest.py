@@ -1,8 +1,9 @@
-"""A migrated database in a file, so that the threads of a hub see what the test made."""
+"""A board; and a migrated database in a file, so that a hub's threads see what the test made."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from asgiref.sync import SyncToAsync
@@ -12,7 +13,14 @@ from django.db import connections
 from django.test import Client
 from pytest_django.plugin import DjangoDbBlocker
 
+from dashboards.live import board as board_module
+from dashboards.live import listener as listener_module
+from dashboards.live import priming
+from dashboards.live.board import Board
+from dashboards.live.listener import GROUP
+from dashboards.live.present import DevicePresent
 from devices.roles import VIEWERS
+from tests.integration.dashboards.stage import INTERVAL_S, Layer, Loaders, eventually
 from tests.integration.engine import default_database
 
 
@@ -48,3 +56,37 @@ def browser_of(name: str, *groups: str) -> Client:
 @pytest.fixture
 def session_cookie(browser_client: Client) -> str:
     return browser_client.cookies["sessionid"].value
+
+
+@pytest.fixture
+def layer() -> Layer:
+    return Layer()
+
+
+@pytest.fixture
+def loaders() -> Loaders:
+    return Loaders()
+
+
+@pytest.fixture
+async def board(
+    layer: Layer, loaders: Loaders, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Board]:
+    monkeypatch.setattr(priming, "RETRY_MIN_S", 0.02)
+    monkeypatch.setattr(listener_module, "RETRY_MIN_S", 0.02)
+    monkeypatch.setattr(listener_module, "REJOIN_INTERVAL_S", 0.05)
+    monkeypatch.setattr(priming, "CATALOGUE_INTERVAL_S", 0.05)
+    monkeypatch.setattr(board_module, "STALE_MIN_S", 0.3)
+    board = Board(
+        layer,
+        time.time,
+        load_fleet=loaders.load,
+        load_catalogue=loaders.load_catalogue,
+        load_tails=loaders.load_tails,
+        interval_s=INTERVAL_S,
+    )
+    loaders.devices = [DevicePresent("roof"), DevicePresent("porch")]
+    await board.start()
+    await eventually(lambda: board.primed and layer.groups.get(GROUP))
+    yield board
+    await board.stop()

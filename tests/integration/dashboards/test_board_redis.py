@@ -16,18 +16,23 @@ from dashboards.live import board as board_module
 from dashboards.live import listener as listener_module
 from dashboards.live.board import Board
 from dashboards.live.listener import GROUP
-from dashboards.live.present import DevicePresent
-from tests.integration.dashboards.test_board import DEADLINE_S, eventually, summary
+from dashboards.live.present import DevicePresent, Known
+from tests.integration.dashboards.stage import DEADLINE_S, eventually, no_tails, summary
 from tests.servers import Redis
 
-KNOWN = [DevicePresent("roof")]
+KNOWN = Known([DevicePresent("roof")], 0)
 
 
 @asynccontextmanager
 async def started_board(redis: Redis) -> AsyncIterator[Board]:
     layer = RedisPubSubChannelLayer(hosts=[redis.url])
     board = Board(
-        layer, time.time, load_fleet=lambda: KNOWN, load_catalogue=lambda: KNOWN, interval_s=0.05
+        layer,
+        time.time,
+        load_fleet=lambda: KNOWN,
+        load_catalogue=lambda: KNOWN,
+        load_tails=no_tails,
+        interval_s=0.05,
     )
     await board.start()
     yield board

@@ -21,12 +21,12 @@ from dashboards.live import logins as logins_module
 from dashboards.live.board import Board
 from dashboards.live.consumer import LiveConsumer
 from dashboards.live.logins import Logins
-from dashboards.live.present import DevicePresent
+from dashboards.live.present import DevicePresent, Known
 from dashboards.live.routing import live_application
-from tests.integration.dashboards.test_board import Layer, eventually, summary, told
+from tests.integration.dashboards.stage import Layer, eventually, no_tails, summary, told
 
 ORIGIN = (b"origin", b"http://localhost:8000")
-KNOWN = [DevicePresent("porch", "Porch", 10.0), DevicePresent("roof")]
+KNOWN = Known([DevicePresent("porch", "Porch", 10.0), DevicePresent("roof")], 0)
 
 
 @pytest.fixture
@@ -37,7 +37,12 @@ def layer() -> Layer:
 @pytest.fixture
 async def board(layer: Layer) -> AsyncIterator[Board]:
     board = Board(
-        layer, time.time, load_fleet=lambda: KNOWN, load_catalogue=lambda: KNOWN, interval_s=0.02
+        layer,
+        time.time,
+        load_fleet=lambda: KNOWN,
+        load_catalogue=lambda: KNOWN,
+        load_tails=no_tails,
+        interval_s=0.02,
     )
     await board.start()
     await eventually(lambda: board.primed and layer.groups)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,13 @@ from django.contrib.staticfiles import finders
 from django.test import AsyncRequestFactory, Client
 
 from dashboards.checks import chart_library_is_installed
-from dashboards.live.board import Board
-from dashboards.live.present import DevicePresent
+from dashboards.live.present import DevicePresent, Known
 from dashboards.live.routing import BOARD_KEY
 from dashboards.pages import fleet
 from devices.models import Device, Kind, Series
 from ingest.fields import to_us
 from ingest.models import RefusedReading
+from tests.integration.dashboards.stage import board_alone
 from tests.integration.stored import store
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -101,8 +100,9 @@ def test_no_page_needs_an_inline_script_or_style(
 
 
 def test_the_first_paint_comes_from_the_board_where_there_is_one(browser_client: Client) -> None:
-    board = Board(None, time.time, load_fleet=list, load_catalogue=list)  # type: ignore[arg-type]
-    board.prime([DevicePresent("from-the-board", values={"state": (0.0, "fine")})], 0)
+    board = board_alone()
+    known = DevicePresent("from-the-board", values={"state": (0.0, "fine")})
+    board.prime(Known([known], 0), 0)
     request = AsyncRequestFactory().get("/")
     request.scope = {**request.scope, BOARD_KEY: board}
     request.user = User.objects.get()
