@@ -47,7 +47,7 @@ class ReadTokenForm(forms.ModelForm):
     class Meta:
         model = ReadToken
         fields = ["label", "scope", "expires_at"]
-        widgets = {"expires_at": forms.DateTimeInput(attrs={"type": "datetime-local"})}
+        widgets = {"expires_at": forms.DateTimeInput({"type": "datetime-local"}, "%Y-%m-%dT%H:%M")}
         help_texts = {
             "label": "What it is for, so that you know it again.",
             "expires_at": "Until when it lets read; empty for ever.",

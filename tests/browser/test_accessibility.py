@@ -30,6 +30,7 @@ PAGES = {
     "compare, nothing chosen": "/compare/",
     "compare": "/compare/?series=roof/temperature&series=markup/temperature",
     "system": "/system/",
+    "api": "/api/v1/docs",
     "not found": "/devices/nobody/",
     "revoke": "/devices/roof/tokens/1/revoke/",
     "series": "/devices/roof/series/1/",
@@ -86,6 +87,8 @@ def look(page: Page, hub: Hub, path: str, size: Any) -> None:
     page.goto(f"http://127.0.0.1:{hub.port}{path}")
     if page.locator("#banner").count():
         expect_live(page)
+    if page.locator("#api").count():
+        page.locator(".opblock").first.wait_for()
 
 
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])

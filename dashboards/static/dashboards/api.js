@@ -9,6 +9,5 @@ follow();
 SwaggerUIBundle({
   url: document.getElementById("api").dataset.schema,
   dom_id: "#api",
-  deepLinking: true,
   defaultModelsExpandDepth: 0,
 });

@@ -268,6 +268,15 @@ def test_the_admin_changes_what_a_token_may_read_and_not_the_token(client: Clien
     assert ask(text).status_code == 200
 
 
+def test_the_admin_keeps_an_expiry_that_is_not_touched(client: Client) -> None:
+    token, _ = readtokens.issue("old", expires_at=datetime(2999, 1, 2, 3, 4, tzinfo=UTC))
+    form = client.get(f"{ADMIN}{token.pk}/change/").content.decode()
+    assert 'value="2999-01-02T03:04"' in form
+    fields = {"label": "old", "scope": "", "expires_at": "2999-01-02T03:04"}
+    client.post(f"{ADMIN}{token.pk}/change/", fields)
+    assert ReadToken.objects.get().expires_at == token.expires_at
+
+
 def test_the_admin_says_what_is_wrong_with_a_scope(client: Client) -> None:
     page = client.post(f"{ADMIN}add/", {"label": "x", "scope": "roof"}).content.decode()
     assert "is neither device:UID nor tag:TAG" in page
