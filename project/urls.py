@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django_prometheus.exports import ExportToDjangoView
 
+handler400 = "dashboards.api.handlers.bad_request"
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("metrics", ExportToDjangoView, name="metrics"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
+from http import HTTPStatus
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -54,7 +55,10 @@ def _refuse_nul(request: HttpRequest) -> None:
 def _for_its_reader_alone(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     response.headers.setdefault("Cache-Control", "private, no-cache")
     patch_vary_headers(response, ["Authorization", "Cookie"])
-    if not isinstance(response, HttpResponse) or response.status_code != 200:
+    if not isinstance(response, HttpResponse) or response.status_code != HTTPStatus.OK:
         return response
-    etag = response.headers.setdefault("ETag", f'"{digest(response.content)}"')
-    return get_conditional_response(request, etag=etag, response=response) or response
+    response.headers.setdefault("ETag", f'"{digest(response.content)}"')
+    found = get_conditional_response(request, etag=response.headers["ETag"], response=response)
+    if found is not None and found.status_code == HTTPStatus.PRECONDITION_FAILED:
+        return Problem("precondition-failed", "The answer is not the one of If-Match.").answer()
+    return found or response

@@ -93,7 +93,13 @@ class HistoryQuery(Schema):
         return value
 
 
-@router.get("/history", response=HistoryOut, summary="History of some series", url_name="history")
+@router.get(
+    "/history",
+    response=HistoryOut,
+    by_alias=True,
+    summary="History of some series",
+    url_name="history",
+)
 def history(request: HttpRequest, asked: Query[HistoryQuery]) -> HttpResponse:
     """What the readings of each span of time come to: buckets with count, least, greatest, mean,
     first and last, as columns of one length. Exact, the running bucket included; a gap is one row

@@ -45,6 +45,7 @@ KINDS: Final[dict[str, tuple[int, str, str]]] = {
         "There is no such thing, or it is not in the scope of the read token.",
     ),
     "method-not-allowed": (405, "Method not allowed", "The API only reads: use GET or HEAD."),
+    "precondition-failed": (412, "Precondition failed", "The answer is none of those in If-Match."),
     "bad-parameter": (
         422,
         "Bad parameter",

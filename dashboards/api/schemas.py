@@ -9,11 +9,12 @@ from typing import Annotated, Literal
 
 from ninja import Schema
 from pydantic import ConfigDict, Field
+from pydantic.config import JsonDict
 
 from dashboards.pages.status import Status
 
 KindName = Literal["number", "boolean", "text"]
-At = Annotated[int, Field(description="The hub's time.")]
+At = Annotated[int, Field(description="The hub's time.", examples=[1795326596347])]
 
 
 class Said(Schema):
@@ -176,10 +177,22 @@ class FieldErrorOut(Said):
     detail: str
 
 
+_A_PROBLEM: JsonDict = {
+    "type": "/api/v1/problems/bad-parameter",
+    "title": "Bad parameter",
+    "status": 422,
+    "detail": "to should be later than from.",
+    "field": "to",
+    "errors": [{"field": "to", "detail": "to should be later than from."}],
+}
+
+
 class ProblemOut(Said):
     """RFC 9457 problem details."""
 
-    type: Annotated[str, Field(examples=["/api/v1/problems/bad-parameter"])]
+    model_config = ConfigDict(json_schema_extra={"examples": [_A_PROBLEM]})
+
+    type: Annotated[str, Field(description="Where it is told what this kind means.")]
     title: str
     status: int
     detail: Annotated[str, Field(description="What is wrong, in a sentence.")]
