@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.contrib.auth import views as auth
 from django.urls import path
 
 from dashboards.api import root
+from dashboards.export.views import Exports
 from dashboards.pages import (
     compare,
     credentials,
@@ -44,5 +46,6 @@ urlpatterns = [
         name="login",
     ),
     path("accounts/logout/", auth.LogoutView.as_view(), name="logout"),
+    *Exports(settings.OPTIONS.exports).urlpatterns,
     *root.urlpatterns,
 ]

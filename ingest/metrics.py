@@ -40,6 +40,7 @@ BOUNDS_MET = Counter("weir_bounds_met", "How often a bound was met, by its name"
 BOUNDS: Final = (
     "buffer",
     "bytes_per_s",
+    "exports",
     "frame_bytes",
     "frame_readings",
     "frames_per_s",

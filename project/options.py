@@ -99,6 +99,7 @@ class Options(BaseSettings):
     # Relay and dashboards
     relay_interval_s: float = Field(default=1.0, ge=0.1, le=60)
     seen_timeout_s: float = Field(default=30.0, gt=0)
+    exports: int = Field(default=4, ge=1)
 
     # Access
     revocation_interval_s: float = Field(default=2.0, gt=0)

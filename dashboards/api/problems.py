@@ -62,6 +62,11 @@ KINDS: Final[dict[str, tuple[int, str, str]]] = {
         "The database does not answer",
         "Nothing can be read now; come again after the time in Retry-After.",
     ),
+    "too-many-exports": (
+        503,
+        "Too many exports",
+        "So many exports are under way that no other begins; come again after Retry-After.",
+    ),
 }
 _OF_STATUS: Final = {status: kind for kind, (status, _, _) in reversed(KINDS.items())}
 

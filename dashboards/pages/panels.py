@@ -68,6 +68,7 @@ QUEUE: Final = (
 CONNECTED: Final = (
     Gauge("devices_connected", "Devices", "connections that were let in"),
     Gauge("dashboards", "Dashboards", "open pages that are live"),
+    Gauge("exports", "Exports", "under way, as fast as their receivers take them"),
     Gauge("sockets", "WebSockets", "held in all, devices' and dashboards'"),
     Gauge("sockets_waiting", "Waiting", "sockets that have shown no token yet"),
     Gauge(
@@ -94,6 +95,7 @@ REFUSED: Final = tuple(
 BOUND_MEANINGS: Final = {
     "buffer": "what may be taken and not settled, of all devices (WEIR_BUFFER_BYTES)",
     "bytes_per_s": "bytes of a device a second (WEIR_RATE_BYTES_PER_S)",
+    "exports": "exports at once (WEIR_EXPORTS)",
     "frame_bytes": "bytes of a frame (WEIR_FRAME_MAX_BYTES)",
     "frame_readings": "readings of a frame (WEIR_FRAME_MAX_READINGS)",
     "frames_per_s": "frames of a device a second (WEIR_RATE_FRAMES_PER_S)",
