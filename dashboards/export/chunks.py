@@ -10,6 +10,7 @@ sealing has it in by then.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
@@ -21,9 +22,13 @@ from dashboards.timespan import Span
 from devices.models import Kind
 from ingest.fields import to_us
 
+# Of each source in one chunk: a number takes some 200 bytes until it is written, a text up to 5 kB.
+NUMBERS_AT_ONCE: Final = 10_000
+TEXTS_AT_ONCE: Final = 1_000
+
 SOURCES: dict[str, Sequence[Source]] = {
-    "sqlite": sqlite.SOURCES,
-    "postgresql": postgres.SOURCES,
+    "sqlite": sqlite.sources(NUMBERS_AT_ONCE, TEXTS_AT_ONCE),
+    "postgresql": postgres.sources(NUMBERS_AT_ONCE, TEXTS_AT_ONCE),
 }
 
 

@@ -18,7 +18,6 @@ from dashboards.export.runs import ExportedSeries, Row, Run
 from devices.models import Kind
 
 PIECE_ROWS: Final = 1_000  # 1 to 2 ms of work
-KINDS: Final = {Kind.NUMBER: "number", Kind.BOOLEAN: "boolean", Kind.TEXT: "text"}
 # What spreadsheets take for the beginning of a formula, in full width too, or skip before one; and
 # the mark itself, so that one mark can always be taken away again.
 UNSAFE: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20", "'")
@@ -83,7 +82,7 @@ class Csv(Format):
 
     def frame(self, series: ExportedSeries) -> Frame:
         device, metric, unit = map(field, (series.device, series.metric, series.unit))
-        return Frame(f"{device},{metric},", ",", f",{KINDS[Kind(series.kind)]},{unit}\r\n")
+        return Frame(f"{device},{metric},", ",", f",{Kind(series.kind).word},{unit}\r\n")
 
     def text(self, value: str) -> str:
         return field(value)

@@ -8,7 +8,7 @@ from typing import Final
 
 from django.db.backends.utils import CursorWrapper
 
-from dashboards.export.runs import NUMBERS_AT_ONCE, TEXTS_AT_ONCE, Row, Source, by_series
+from dashboards.export.runs import Row, Source, by_series
 from ingest.fields import from_us as instant
 
 # One call into the driver keeps Python's lock until it returns: 0.3 ms for so many.
@@ -56,7 +56,8 @@ def _fetched(cursor: CursorWrapper) -> Iterator[Row]:
         yield from rows
 
 
-SOURCES: Final[Sequence[Source]] = (
-    BySeries("ingest_reading", False, NUMBERS_AT_ONCE),
-    BySeries("ingest_textreading", True, TEXTS_AT_ONCE),
-)
+def sources(numbers_most: int, texts_most: int) -> Sequence[Source]:
+    return (
+        BySeries("ingest_reading", False, numbers_most),
+        BySeries("ingest_textreading", True, texts_most),
+    )

@@ -5,13 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from django.db.backends.utils import CursorWrapper
-
-# Of one chunk: a reading takes some 200 bytes until it is written, a text up to 5 kB.
-NUMBERS_AT_ONCE: Final = 10_000
-TEXTS_AT_ONCE: Final = 1_000
 
 # Its last two are the time, in microseconds since 1970, and the value, a number or a text.
 Row = tuple[Any, ...]

@@ -8,7 +8,7 @@ from typing import Final
 import orjson
 from django.db.backends.utils import CursorWrapper
 
-from dashboards.export.runs import NUMBERS_AT_ONCE, TEXTS_AT_ONCE, Row, Source, by_series
+from dashboards.export.runs import Row, Source, by_series
 
 _BY_SERIES: Final = """
     SELECT time, value FROM {table} WHERE series_id = %s AND time >= %s AND time < %s
@@ -53,18 +53,22 @@ class Recent:
 
     texts = False
 
+    def __init__(self, most: int) -> None:
+        self._most = most
+
     def rows(
         self, cursor: CursorWrapper, ids: Sequence[int], from_us: int, start_us: int, end_us: int
     ) -> tuple[list[tuple[int, list[Row]]], bool]:
         earliest_us = from_us if len(ids) == 1 else start_us
         wanted = orjson.dumps(ids).decode()
-        cursor.execute(_RECENT, [earliest_us, end_us, ids[0], from_us, wanted, NUMBERS_AT_ONCE])
+        cursor.execute(_RECENT, [earliest_us, end_us, ids[0], from_us, wanted, self._most])
         rows: list[Row] = cursor.fetchall()
-        return by_series(rows), len(rows) == NUMBERS_AT_ONCE
+        return by_series(rows), len(rows) == self._most
 
 
-SOURCES: Final[Sequence[Source]] = (
-    BySeries("ingest_sealed", False, NUMBERS_AT_ONCE),
-    BySeries("ingest_textreading", True, TEXTS_AT_ONCE),
-    Recent(),
-)
+def sources(numbers_most: int, texts_most: int) -> Sequence[Source]:
+    return (
+        BySeries("ingest_sealed", False, numbers_most),
+        BySeries("ingest_textreading", True, texts_most),
+        Recent(numbers_most),
+    )
