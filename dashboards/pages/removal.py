@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods
 from dashboards import extent
 from dashboards.pages.journal import note_deletion
 from dashboards.pages.permission import needs
+from dashboards.pages.wording import counted
 from devices.models import Device
 from devices.roles import DELETE
 from ingest.erasure import erase_device
@@ -38,9 +39,9 @@ def delete_device(request: HttpRequest, uid: str) -> HttpResponse:
     form = RemovalForm(found, request.POST or None)
     readings = extent.readings_of_device(found)
     if request.method == "POST" and form.is_valid():
-        note_deletion(request, found, f"Deleted, with {readings} readings.")
+        note_deletion(request, found, f"Deleted, with {counted(readings, 'reading')}.")
         erase_device(found)
-        messages.success(request, f"{uid} is deleted, with {readings:,} readings.")
+        messages.success(request, f"{uid} is deleted, with {counted(readings, 'reading')}.")
         return redirect("fleet")
     context = {
         "found": found,

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods
 from dashboards import extent
 from dashboards.pages.journal import note_change, note_deletion
 from dashboards.pages.permission import may, needs
+from dashboards.pages.wording import counted
 from devices.models import Series
 from devices.roles import BANDS, RESET
 from ingest.erasure import erase_series
@@ -55,13 +56,13 @@ def series(request: HttpRequest, uid: str, series_id: int) -> HttpResponse:
 def reset_series(request: HttpRequest, uid: str, series_id: int) -> HttpResponse:
     """Say how much would go, and forget the series with its readings when told so."""
     found = _found(uid, series_id)
-    readings = extent.readings_of_series(found)
+    readings = counted(extent.readings_of_series(found), "reading")
     if request.method == "POST":
-        note_deletion(request, found, f"Reset, with its {readings} readings.")
+        note_deletion(request, found, f"Reset, with {readings}.")
         erase_series(found)
-        messages.success(request, f"{found.metric} is reset: {readings:,} readings are deleted.")
+        messages.success(request, f"{found.metric} is reset, and {readings} deleted.")
         return redirect("device", uid)
-    context = {"found": found.device, "series": found, "readings": f"{readings:,}"}
+    context = {"found": found.device, "series": found, "readings": readings}
     return render(request, "dashboards/device/reset.html", context)
 
 

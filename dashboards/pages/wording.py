@@ -34,3 +34,8 @@ def ago_text(ms: float) -> str:
         if seconds >= size_s:
             return f"{int(seconds // size_s)} {unit} ago"
     return "now"
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 reading`, `1,204 readings`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -143,6 +143,24 @@ def issue_on_a_page(ear: Ear, uid: str) -> str:
     return shown[start : start + 59]
 
 
+def operate_on_the_page(ear: Ear, uid: str) -> list[str]:
+    """Rotate a token, and try the device: both show one, once."""
+    hub, browser = ear.hub, ear.browser
+    page = browser.ask(hub, f"/devices/{uid}/").body
+    newest = page.split('name="newest" value="', 1)[1].split('"', 1)[0]
+    rotate = f"/devices/{uid}/tokens/rotate/"
+    asked = {"newest": newest, "changeover": "3600", "label": "rotated"}
+    shown = browser.send(hub, rotate, **asked).body
+    start = shown.index("weir_")
+    again = browser.send(hub, rotate, **asked)
+    assert again.status == 302
+    ear.heard.append(f"{again.headers}\n{again.body}")
+    tried = browser.send(hub, f"/devices/{uid}/try/begin/").json
+    ended = browser.send(hub, f"/devices/{uid}/try/end/", id=str(tried["id"]))
+    ear.heard.append(f"{ended.headers}\n{ended.body}")
+    return [shown[start : start + 59], tried["token"]]
+
+
 def dump(store: Store, programs: Callable[[], Path]) -> str:
     if store.is_sqlite:
         path = store.url.removeprefix("sqlite:///")
@@ -167,7 +185,7 @@ async def test_a_token_is_found_nowhere(hub: Hub, request: pytest.FixtureRequest
     )
     wrong_secret, unknown = good[:16] + "A" * 43, draw(DeviceRow())[1]
     on_page = issue_on_a_page(ear, "good")
-    tokens = [good, revoked, wrong_secret, unknown, on_page]
+    tokens = [good, revoked, wrong_secret, unknown, on_page, *operate_on_the_page(ear, "good")]
     for token in tokens:
         await show(ear, token)
         await misplace(ear, token)

@@ -1,4 +1,4 @@
-// The page that shows a token: what is on it can be copied.
+// The page that shows a token.
 
 import { startCopying } from "./copy.js";
 

@@ -1,5 +1,5 @@
-// Trying a device: a plain connection as this device, which sends what is typed and shows what is
-// answered. Its token is asked for when something is sent, and ended when the page is left.
+// Trying a device: a plain connection as this device sends what is typed and shows the answers. Its
+// token is asked for when something is sent, and ended when the page is left.
 
 import { closedWords, inWords } from "./answers.js";
 
@@ -34,8 +34,9 @@ function tell(words) {
 
 async function connect() {
   tell("Connecting …");
-  const response = await fetch(begin, { method: "POST", body: new FormData(form), redirect: "error" });
-  if (!response.ok) throw new Error(`The hub gave no token (${response.status}).`);
+  const asked = { method: "POST", body: new FormData(form), redirect: "error" };
+  const response = await fetch(begin, asked).catch(() => ({ status: "it cannot be reached" }));
+  if (!response.ok) throw new Error(`The hub gave no token: ${response.status}.`);
   const given = await response.json();
   tokenId = given.id;
   const socket = new WebSocket(`${location.origin.replace("http", "ws")}/ws/ingest/`, ["weir.v1", `bearer.${given.token}`]);

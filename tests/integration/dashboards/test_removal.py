@@ -50,11 +50,11 @@ def test_a_series_is_reset_with_its_readings_after_they_were_counted(
     assert "Delete 60 readings" in operator.get(path).content.decode()
     assert Reading.objects.count() == 60
     answer = operator.post(path, follow=True)
-    assert "temperature is reset: 60 readings are deleted" in answer.content.decode()
+    assert "temperature is reset, and 60 readings deleted" in answer.content.decode()
     assert not Reading.objects.exists()
     assert stored_rollups() == {}
     assert not roof.series.exists()
-    assert last_note() == "olga roof temperature: Reset, with its 60 readings."
+    assert last_note() == "olga roof temperature: Reset, with 60 readings."
 
 
 def test_a_device_is_deleted_when_its_uid_was_typed(operator: Client, roof: Device) -> None:
