@@ -15,7 +15,7 @@ from tests.hubs import DEADLINE_S, Hub, Store, wait_until
 
 SERIES = 20
 ROWS = 200_000
-# A million readings make a hub grow by as much: it holds one chunk, however many there are.
+# `make bench-export` has a million, and the hub grows by as little: it holds one chunk of them.
 GROWS_MOST_BYTES = 60_000_000
 LATER_VALUE = 123456.5
 MIDDLE_BYTES = 100_000
@@ -151,6 +151,7 @@ def test_a_receiver_that_leaves_makes_room_for_the_next(hub: Hub, browser: Brows
 def test_an_export_that_the_database_fails_is_cut_and_not_called_a_bug(
     hub: Hub, browser: Browser
 ) -> None:
+    """The last of the tests on this database, which it ruins."""
     store = hub.store
     wait_until(lambda: nobody_exports(hub), "the last export has ended")
     with export(hub, browser) as answer:
