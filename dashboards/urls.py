@@ -22,7 +22,6 @@ from dashboards.pages import (
 urlpatterns = [
     path("", fleet.fleet, name="fleet"),
     path("devices/<str:uid>/", device.device, name="device"),
-    path("devices/<str:uid>/history/", device.history, name="history"),
     path("devices/<str:uid>/refused/", device.refused, name="refused"),
     path("devices/<str:uid>/tokens/rotate/", credentials.rotate_token, name="rotate_token"),
     path(

@@ -25,6 +25,16 @@ def value_text(value: Value) -> str:
     return f"{value:.{decimals}f}"
 
 
+def out_text(value: Value, low: float | None, high: float | None, unit: str) -> str:
+    """How a number lies outside of the band that it should keep to; empty where it does not."""
+    if isinstance(value, bool | str):
+        return ""
+    tail = f" {unit}" if unit else ""
+    if low is not None and value < low:
+        return f"below {value_text(low)}{tail}"
+    return f"above {value_text(high)}{tail}" if high is not None and value > high else ""
+
+
 def ago_text(ms: float) -> str:
     """How long ago, in the largest unit that fits: `now`, `42 s ago`, `3 min ago`."""
     seconds = ms / 1000

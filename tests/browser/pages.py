@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from itertools import count
 
 from playwright.sync_api import Page, expect
 
@@ -28,3 +32,31 @@ def send(hub: Hub, token: str, **values: object) -> None:
     headers = {"Authorization": f"Bearer {token}"}
     answer = hub.ask("/ingest/", json.dumps(values), headers=headers)
     assert answer.status == 200, answer
+
+
+def send_at(hub: Hub, token: str, samples: Mapping[int, Mapping[str, object]]) -> None:
+    """Values by the time of their readings, in Unix milliseconds."""
+    readings = [{"ts": ts_ms, "values": values} for ts_ms, values in samples.items()]
+    headers = {"Authorization": f"Bearer {token}"}
+    answer = hub.ask("/ingest/", json.dumps({"readings": readings}), headers=headers)
+    assert answer.status == 200, answer
+
+
+@contextmanager
+def sending(hub: Hub, token: str) -> Iterator[None]:
+    """A device that sends a temperature, one higher each time, several times a second."""
+    stopped = threading.Event()
+
+    def run() -> None:
+        for number in count():
+            send(hub, token, temperature=number)
+            if stopped.wait(0.15):
+                return
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        thread.join()

@@ -5,10 +5,6 @@ from __future__ import annotations
 import re
 import signal
 import subprocess
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from itertools import count
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
@@ -16,7 +12,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from dashboards.live.present import Value
 from dashboards.pages.wording import ago_text, value_text
 from tests.browser.conftest import TIMEOUT_MS
-from tests.browser.pages import expect_live, open_page, send
+from tests.browser.pages import expect_live, open_page, send, sending
 from tests.hubs import Hub, wait_until
 
 NASTY = '<img src=x onerror="document.title=1">'
@@ -34,26 +30,6 @@ def ink_of(value: Locator) -> str:
 
     wait_until(has_ink, "the value to have a colour")
     return inks[-1]
-
-
-@contextmanager
-def sending(hub: Hub, token: str) -> Iterator[None]:
-    """A device that sends a temperature, one higher each time, several times a second."""
-    stopped = threading.Event()
-
-    def run() -> None:
-        for number in count():
-            send(hub, token, temperature=number)
-            if stopped.wait(0.15):
-                return
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        yield
-    finally:
-        stopped.set()
-        thread.join()
 
 
 def row(page: Page, uid: str) -> Locator:
@@ -99,57 +75,6 @@ def test_the_snippet_can_be_copied(page: Page, hub: Hub) -> None:
     page.locator("button[data-copy=snippet-send]").click()
     expect(page.locator("button[data-copy=snippet-send]")).to_have_text("Copied")
     assert f"http://127.0.0.1:{hub.port}/ingest/" in page.evaluate("navigator.clipboard.readText()")
-
-
-def points(page: Page) -> int:
-    """How many points the chart of the temperature holds."""
-    script = "document.querySelector('[data-metric=\"temperature\"] .plot')"
-    return int(page.evaluate(f"() => {script}?.chart.columns?.mean.filter(Boolean).length ?? 0"))
-
-
-def test_a_chart_shows_what_is_stored_and_grows(page: Page, hub: Hub) -> None:
-    token = hub.store.add_device("roof")
-    for number in range(1, 4):
-        send(hub, token, temperature=number)
-    open_page(page, hub, "/devices/roof/?range=5m")
-    expect(page.locator('.chart[data-metric="temperature"] canvas')).to_be_visible()
-    stored = points(page)
-    assert stored >= 1
-    with sending(hub, token):
-        page.wait_for_function(
-            f"""() => document.querySelector('[data-metric="temperature"] .plot')
-                .chart.columns.mean.length >= {stored + 3}"""
-        )
-    label = page.locator('.chart[data-metric="temperature"] .plot')
-    expect(label).to_have_attribute("aria-label", re.compile(r"^temperature: from \S+ to \S+$"))
-
-
-def test_a_metric_that_is_new_gets_a_chart(page: Page, hub: Hub) -> None:
-    token = hub.store.add_device("roof")
-    open_page(page, hub, "/devices/roof/")
-    expect(page.get_by_text("Waiting for the first reading")).to_be_visible()
-    send(hub, token, humidity=40)
-    expect(page.locator('.chart[data-metric="humidity"]')).to_be_visible()
-    expect(page.locator('#latest [data-metric="humidity"]')).to_contain_text("40")
-    expect(page.get_by_text("Waiting for the first reading")).to_be_hidden()
-
-
-def test_a_range_is_chosen_and_stays_in_the_address(page: Page, hub: Hub) -> None:
-    send(hub, hub.store.add_device("roof"), temperature=21.5)
-    open_page(page, hub, "/devices/roof/")
-    page.get_by_role("button", name="24h").click()
-    expect(page.locator(".chart .step")).to_have_text(re.compile("min mean"))
-    page.reload()
-    expect(page.get_by_role("button", name="24h")).to_have_attribute("aria-pressed", "true")
-
-
-def test_a_refused_reading_appears_with_its_reason(page: Page, hub: Hub) -> None:
-    token = hub.store.add_device("roof")
-    send(hub, token, temperature=21.5)
-    open_page(page, hub, "/devices/roof/")
-    expect(page.get_by_text("Every reading this device sent was taken")).to_be_visible()
-    send(hub, token, temperature="warm")
-    expect(page.locator("#refused")).to_contain_text("kind_mismatch")
 
 
 def test_a_stopped_hub_shows_as_stale_and_recovers(page: Page, hub: Hub) -> None:

@@ -1,4 +1,4 @@
-"""The browser's pure modules: rates from totals, and columns that grow."""
+"""The browser's pure modules: rates from totals."""
 
 from __future__ import annotations
 
@@ -62,43 +62,3 @@ def test_a_total_that_fell_begins_anew(run: Run) -> None:
         rate.add(0, 1000); rate.add(1000, 2000); rate.add(2000, 0); rate.add(6000, 8);
         return rate.at(6000);"""
     assert run("rates", script) == 2
-
-
-HISTORY = """const columns = m.fromHistory({step_ms: 1000, gap_ms: 3000, last_ts: 1500, columns:
-    {start: [0, 1000], count: [1, 2], mean: [5, 6], min: [5, 5], max: [5, 7]}});"""
-
-
-def test_a_live_value_folds_into_its_bucket(run: Run) -> None:
-    script = HISTORY + "m.append(columns, 1900, 9); return columns;"
-    columns = run("columns", script)
-    assert columns["x"] == [0, 1]
-    assert columns["mean"] == [5, 7]
-    assert columns["max"] == [5, 9]
-    assert columns["count"] == [1, 3]
-
-
-def test_a_live_value_that_history_has_already_counts_once(run: Run) -> None:
-    script = HISTORY + "return [m.append(columns, 1500, 6), columns.count];"
-    assert run("columns", script) == [False, [1, 2]]
-
-
-def test_a_live_value_starts_the_next_bucket(run: Run) -> None:
-    script = HISTORY + "m.append(columns, 2100, 9); return [columns.x, columns.mean];"
-    assert run("columns", script) == [[0, 1, 2], [5, 6, 9]]
-
-
-def test_a_live_value_after_a_gap_leaves_it_open(run: Run) -> None:
-    script = HISTORY + "m.append(columns, 9000, 9); return [columns.x, columns.mean];"
-    assert run("columns", script) == [[0, 1, 2, 9], [5, 6, None, 9]]
-
-
-def test_what_left_the_range_is_dropped(run: Run) -> None:
-    script = HISTORY + "m.dropBefore(columns, 1000); return [columns.x, columns.mean];"
-    assert run("columns", script) == [[1], [6]]
-
-
-def test_columns_may_begin_empty(run: Run) -> None:
-    script = """const columns = m.fromHistory({step_ms: 1000, gap_ms: 3000, last_ts: null,
-            columns: {start: [], count: [], mean: [], min: [], max: []}});
-        m.append(columns, 1200, 4); return [columns.x, columns.mean];"""
-    assert run("columns", script) == [[1], [4]]

@@ -13,8 +13,8 @@ from contextlib import closing, contextmanager
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import TIMEOUT_MS
-from tests.browser.pages import expect_live, open_page, send
-from tests.browser.test_dashboard import HIDE, ink_of, sending
+from tests.browser.pages import expect_live, open_page, send, sending
+from tests.browser.test_dashboard import HIDE, ink_of
 from tests.hubs import Hub, wait_until
 
 expect.set_options(timeout=TIMEOUT_MS)

@@ -23,10 +23,9 @@ test("who listens is told of each change", () => {
   const pause = new Pause();
   const told = [];
   pause.onChange(({ paused, readings }) => told.push([paused, readings]));
-  pause.resume();
   pause.toggle();
   pause.arrived(2);
   pause.arrived(0);
-  pause.resume();
+  pause.toggle();
   assert.deepEqual(told, [[true, 0], [true, 2], [false, 0]]);
 });

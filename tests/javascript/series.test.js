@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { Charted, applyTail, dropBefore, fromHistory, lastClosedMs, plotted, spliceHistory } from "../../dashboards/static/dashboards/series.js";
+import { Charted } from "../../dashboards/static/dashboards/series.js";
 
-const FIGURES = ["start", "count", "min", "max", "mean", "first", "last"];
+const FIGURES = ["start", "count", "min", "max", "mean", "last"];
 const STEP_MS = 10;
 
 // Readings [time, value] as the hub would lay them out; two steps apart is a gap.
@@ -16,7 +16,7 @@ function history(readings, fromMs = -Infinity, stepMs = STEP_MS) {
   }
   for (const [start, values] of buckets) {
     const sum = values.reduce((a, b) => a + b);
-    const row = [start, values.length, Math.min(...values), Math.max(...values), sum / values.length, values[0], values.at(-1)];
+    const row = [start, values.length, Math.min(...values), Math.max(...values), sum / values.length, values.at(-1)];
     FIGURES.forEach((name, at) => columns[name].push(row[at]));
   }
   return { columns, gap_ms: 2 * stepMs };
@@ -25,92 +25,95 @@ function history(readings, fromMs = -Infinity, stepMs = STEP_MS) {
 const tailOf = (readings, from, after) => ({ step_ms: STEP_MS, after, from, columns: history(readings, from).columns });
 const shown = (columns) => Object.fromEntries(FIGURES.map((name) => [name, columns[name]]));
 
+
+// A series of these readings, whole up to `at`.
+function charted(readings, at, stepMs = STEP_MS) {
+  const made = new Charted("roof/temperature");
+  made.answer(history(readings, -Infinity, stepMs), at, stepMs);
+  return made;
+}
+
 test("an answer's rows of nulls are gaps and no buckets", () => {
-  const answer = { gap_ms: 20, columns: { start: [0, 10, 90], count: [1, 0, 1], min: [1, null, 2], max: [1, null, 2], mean: [1, null, 2], first: [1, null, 2], last: [1, null, 2] } };
-  const columns = fromHistory(answer, 100, STEP_MS);
-  assert.deepEqual(columns.start, [0, 90]);
-  assert.deepEqual(plotted(columns), [[0, 10, 90], [1, null, 2], [1, null, 2], [1, null, 2]]);
-});
-
-test("a tail replaces the buckets from its own first on", () => {
-  const columns = fromHistory(history([[1, 1], [11, 2]]), 100, STEP_MS);
-  assert.equal(applyTail(columns, tailOf([[11, 2], [12, 4], [21, 5]], 10, 90), 110), "applied");
-  assert.deepEqual([columns.start, columns.count, columns.mean], [[0, 10, 20], [1, 2, 1], [1, 3, 5]]);
-  assert.equal(columns.at, 110);
-});
-
-test("a tail that comes twice, or late, changes nothing", () => {
-  const columns = fromHistory(history([[1, 1], [11, 2]]), 100, STEP_MS);
-  const before = structuredClone(columns);
-  assert.equal(applyTail(columns, tailOf([[1, 9]], 0, 50), 100), "known");
-  assert.deepEqual(columns, before);
-});
-
-test("a tail of another step is no news to these columns", () => {
-  const columns = fromHistory(history([[1, 1]]), 100, STEP_MS);
-  assert.equal(applyTail(columns, { ...tailOf([[1, 9]], 0, 90), step_ms: 20 }, 110), "known");
-  assert.deepEqual(columns.mean, [1]);
-});
-
-test("a tail after something that was missed is not applied", () => {
-  const columns = fromHistory(history([[1, 1]]), 100, STEP_MS);
-  assert.equal(applyTail(columns, tailOf([[31, 2]], 30, 101), 110), "fetch");
-  assert.equal(applyTail(columns, { step_ms: STEP_MS, history_from: 0 }, 110), "fetch");
-  assert.equal(columns.at, 100);
-});
-
-test("fetched history takes the place of what was there from its beginning on", () => {
-  const columns = fromHistory(history([[1, 1], [11, 2], [21, 3]]), 100, STEP_MS);
-  spliceHistory(columns, history([[11, 8], [31, 4]]), 200, 10);
-  assert.deepEqual([columns.start, columns.mean, columns.at], [[0, 10, 30], [1, 8, 4], 200]);
-});
-
-test("an answer older than what came since is not spliced in", () => {
-  const columns = fromHistory(history([[1, 1]]), 100, STEP_MS);
-  spliceHistory(columns, history([]), 90, -Infinity);
-  assert.deepEqual(columns.start, [0]);
-});
-
-test("what left the range is dropped", () => {
-  const columns = fromHistory(history([[1, 1], [11, 2], [21, 3]]), 100, STEP_MS);
-  dropBefore(columns, 15);
-  assert.deepEqual(columns.start, [20]);
-  dropBefore(columns, 15);
-  assert.deepEqual([columns.mean, columns.last], [[3], [3]]);
-});
-
-test("the last closed bucket is before the newest, and over for long", () => {
-  const columns = fromHistory(history([[1, 1], [11, 1], [21, 1]]), 25, STEP_MS);
-  assert.equal(lastClosedMs(columns), -Infinity, "all may still change");
-  assert.equal(lastClosedMs({ ...columns, at: 60_000 }), 10, "the newest may go on");
-  assert.equal(lastClosedMs(fromHistory(history([]), 25, STEP_MS)), -Infinity);
+  const made = new Charted("roof/temperature");
+  const columns = { start: [0, 10, 90], count: [1, 0, 1], min: [1, null, 2], max: [1, null, 2], mean: [1, null, 2], last: [1, null, 2] };
+  made.answer({ gap_ms: 20, columns }, 100, STEP_MS);
+  assert.deepEqual(made.columns.start, [0, 90]);
+  assert.deepEqual(made.plotted(), [[0, 10, 90], [1, null, 2], [1, null, 2], [1, null, 2]]);
 });
 
 test("a reading alone between two gaps stays a point of its own", () => {
-  const columns = fromHistory(history([[1, 1], [51, 2], [101, 3]]), 200, STEP_MS);
-  assert.deepEqual(plotted(columns)[1], [1, null, 2, null, 3]);
+  assert.deepEqual(charted([[1, 1], [51, 2], [101, 3]], 200).plotted()[1], [1, null, 2, null, 3]);
+  assert.deepEqual(new Charted("roof/temperature").plotted(), [[], [], [], []]);
+});
+
+test("a tail replaces the buckets from its own first on", () => {
+  const made = charted([[1, 1], [11, 2]], 100);
+  made.take(tailOf([[11, 2], [12, 4], [21, 5]], 10, 90), 110);
+  assert.deepEqual([made.columns.start, made.columns.count, made.columns.mean], [[0, 10, 20], [1, 2, 1], [1, 3, 5]]);
+  assert.deepEqual([made.whole, made.columns.at], [true, 110]);
+});
+
+test("a tail that comes twice, or late, or is of another step changes nothing", () => {
+  const made = charted([[1, 1], [11, 2]], 100);
+  const before = structuredClone(made.columns);
+  made.take(tailOf([[1, 9]], 0, 50), 100);
+  made.take({ ...tailOf([[1, 9]], 0, 90), step_ms: 20 }, 110);
+  assert.deepEqual([made.columns, made.whole], [before, true]);
+});
+
+test("a tail after something that was missed is not applied", () => {
+  for (const tail of [tailOf([[31, 2]], 30, 101), { step_ms: STEP_MS, history_from: 0 }]) {
+    const made = charted([[1, 1]], 100);
+    made.take(tail, 110);
+    assert.deepEqual([made.whole, made.columns.start, made.columns.at], [false, [0], 100]);
+  }
+});
+
+test("fetched history takes the place of what was there from its beginning on", () => {
+  const made = charted([[1, 1], [11, 2], [21, 3]], 100);
+  made.answer(history([[11, 8], [31, 4]]), 200, STEP_MS, 10);
+  assert.deepEqual([made.columns.start, made.columns.mean, made.columns.at], [[0, 10, 30], [1, 8, 4], 200]);
+});
+
+test("what left the range is dropped", () => {
+  const made = charted([[1, 1], [11, 2], [21, 3]], 100);
+  made.dropBefore(15);
+  made.dropBefore(15);
+  assert.deepEqual([made.columns.start, made.columns.mean, made.columns.last], [[20], [3], [3]]);
 });
 
 test("tails that come before the answer wait for it", () => {
-  const charted = new Charted("roof/temperature");
-  charted.ask();
-  assert.ok(charted.take(tailOf([[11, 2]], 10, 80), 90));
-  assert.ok(charted.take(tailOf([[11, 2], [12, 4]], 10, 100), 130));
-  assert.ok(charted.answer(history([[1, 1], [11, 2]]), 110, STEP_MS));
-  assert.deepEqual([charted.columns.count, charted.columns.at], [[1, 2], 130]);
+  const made = new Charted("roof/temperature");
+  made.ask();
+  made.take(tailOf([[11, 2]], 10, 80), 90);
+  made.take(tailOf([[11, 2], [12, 4]], 10, 100), 130);
+  made.answer(history([[1, 1], [11, 2]]), 110, STEP_MS);
+  assert.deepEqual([made.columns.count, made.columns.at], [[1, 2], 130]);
 });
 
-test("after a stretch unheard it asks from the last closed bucket, and the whole where none is", () => {
-  const charted = new Charted("roof/temperature");
-  charted.missed();
-  assert.equal(charted.fetchFromMs, -Infinity);
-  charted.answer(history([[1, 1], [11, 2], [21, 3]]), 60_000, STEP_MS);
-  assert.equal(charted.take(tailOf([[31, 4]], 30, 60_500), 60_600), false);
-  assert.equal(charted.fetchFromMs, 10);
-  assert.equal(charted.take({ step_ms: STEP_MS, history_from: 0 }, 60_700), false);
-  assert.equal(charted.fetchFromMs, 0);
-  assert.equal(charted.take({ step_ms: STEP_MS, history_from: null }, 60_800), false);
-  assert.equal(charted.fetchFromMs, -Infinity);
+test("after a stretch unheard it asks from the bucket that was over for long, not the newest", () => {
+  const made = charted([[1, 1], [11, 2], [21, 3]], 60_000);
+  made.missed();
+  assert.deepEqual([made.whole, made.fromMs], [false, 10]);
+  made.missed(0);
+  assert.equal(made.fromMs, 0);
+});
+
+test("it asks for the whole where all may have changed", () => {
+  for (const made of [new Charted("roof/temperature"), charted([], 60_000), charted([[1, 1], [11, 2]], 25)]) {
+    made.missed();
+    assert.equal(made.fromMs, -Infinity);
+  }
+  const lost = charted([[1, 1], [11, 2], [21, 3]], 60_000);
+  lost.take({ step_ms: STEP_MS, history_from: null }, 60_100);
+  assert.equal(lost.fromMs, -Infinity);
+});
+
+test("a reading that has no bucket yet is lacking", () => {
+  const made = charted([[1, 1], [11, 2]], 100);
+  assert.deepEqual([19, 20, 500].map((ms) => made.lacks(ms)), [false, true, true]);
+  assert.equal(charted([], 100).lacks(5), true);
+  assert.equal(new Charted("roof/temperature").lacks(5), false, "it is being asked for anyway");
 });
 
 // A small generator of numbers (mulberry32), so that a failure can be run again.
@@ -131,14 +134,14 @@ const down = (ms) => ms - (ms % LONG_MS);
 function run(seed) {
   const random = randomFrom(seed);
   const upTo = (number) => Math.floor(random() * number);
-  const charted = new Charted("roof/temperature");
+  const series = new Charted("roof/temperature");
   const committed = new Map(); // by time: [time, value, committed at]
   const ticks = [];
   let [now, answer, spliced] = [100_000, null, 0];
   const stored = () => [...committed.values()];
   const ask = () => {
-    charted.ask();
-    answer = { fromMs: charted.fetchFromMs, at: now, series: history(stored(), charted.fetchFromMs, LONG_MS) };
+    series.ask();
+    answer = { fromMs: series.fromMs, at: now, fresh: history(stored(), series.fromMs, LONG_MS) };
     if (answer.fromMs > -Infinity) spliced += 1;
   };
   const tick = () => {
@@ -157,11 +160,15 @@ function run(seed) {
     const whole = { step_ms: LONG_MS, after, from, columns: history(stored(), from, LONG_MS).columns };
     return random() < 0.05 ? { step_ms: LONG_MS, history_from: from } : whole;
   };
-  const hear = (said) => said && !charted.take(said, now) && ask();
+  const hear = (said) => {
+    if (said) series.take(said, now);
+    if (!series.whole && !answer) ask();
+  };
   const receive = () => {
-    const { fromMs, at, series } = answer;
+    const { fromMs, at, fresh } = answer;
     answer = null;
-    if (!charted.answer(series, at, LONG_MS, fromMs)) ask();
+    series.answer(fresh, at, LONG_MS, fromMs);
+    if (!series.whole) ask();
   };
   ask();
   for (let round = 0; round < 200; round += 1) {
@@ -169,12 +176,12 @@ function run(seed) {
     if (random() < 0.6) hear(tail());
     if (answer && random() < 0.4) receive();
   }
-  if (answer) charted.answer(answer.series, answer.at, LONG_MS, answer.fromMs);
-  charted.missed();
+  if (answer) series.answer(answer.fresh, answer.at, LONG_MS, answer.fromMs);
+  series.missed();
   now += 1;
   ask();
   receive();
-  return { columns: shown(charted.columns), stored: stored(), spliced };
+  return { columns: shown(series.columns), stored: stored(), spliced };
 }
 
 test("whatever tails and answers come, and in whatever order, they end equal to the history", () => {

@@ -1,65 +1,42 @@
-// One metric's chart: a uPlot with the mean as a line and the span from min to max behind it.
+// A chart of series with one unit: a uPlot with the mean of each as a line, the span from min to max
+// behind it, and the band that its values should keep to.
 
 import uPlot from "../uplot/uPlot.esm.js";
-import { append, dropBefore, fromHistory } from "./columns.js";
 import { draw, setText } from "./draw.js";
-import { agoText, clockText, stepText, valueText } from "./wording.js";
+import { agoText, clockText, dateText, outText, stepText, unitText } from "./wording.js";
 
-const dark = matchMedia("(prefers-color-scheme: dark)");
 const charts = new Set();
-dark.addEventListener("change", () => charts.forEach((chart) => chart.rebuild()));
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => charts.forEach((chart) => chart.rebuild()));
 const sized = new ResizeObserver((entries) => entries.forEach(({ target }) => target.chart.resize()));
-const sight = new IntersectionObserver(
-  (entries) => entries.forEach(({ target, isIntersecting }) => target.chart.setInSight(isIntersecting)),
-  { rootMargin: "200px" },
-);
+const sight = new IntersectionObserver((entries) => entries.forEach(({ target, isIntersecting }) => target.chart.setInSight(isIntersecting)), { rootMargin: "200px" });
 
-const two = (number) => String(number).padStart(2, "0");
-const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-const DAY_S = 86_400;
-
-// Axis labels: seconds only where ticks are closer than a minute, the day where they are days apart.
-function tickText(seconds, apartS) {
-  const at = new Date(seconds * 1000);
-  if (apartS >= DAY_S) return `${at.getDate()} ${MONTHS[at.getMonth()]}`;
-  const clock = `${two(at.getHours())}:${two(at.getMinutes())}`;
-  if (apartS < 60) return `${clock}:${two(at.getSeconds())}`;
-  return at.getHours() + at.getMinutes() === 0 ? `${at.getDate()} ${MONTHS[at.getMonth()]}` : clock;
-}
+const MOVES = { ArrowLeft: [-0.25, 1], ArrowRight: [0.25, 1], "+": [0, 0.5], "=": [0, 0.5], "-": [0, 2] };
+// There are six tones: the next six lines are dashed, the next dotted.
+const DASHES = [[], [8, 4], [2, 3]];
+const least = (values) => values.reduce((low, value) => Math.min(low, value), Infinity);
 
 export class Chart {
-  constructor(element, span) {
-    this.element = element;
-    this.span = span; // () => [fromMs, toMs]
-    this.metric = element.dataset.metric;
-    this.stepped = "stepped" in element.dataset;
-    this.plot = element.querySelector(".plot");
-    this.value = element.querySelector(".reading .value");
-    this.at = element.querySelector(".reading .at");
-    this.columns = null;
-    this.latest = null;
-    this.inSight = false;
+  // `lines`: one for each `.entry` of the figure, { charted, label, unit, low, high, stepped }. `view`:
+  // of view.js. `onSight()`: it came into sight, or left it.
+  constructor(element, lines, view, onSight) {
+    Object.assign(this, { element, lines, view, onSight, alone: null, inSight: false, failure: null });
+    const part = (name) => element.querySelector(name);
+    [this.plot, this.empty, this.step, this.at] = [".plot", ".empty", ".step", ".at"].map(part);
+    this.entries = [...element.querySelectorAll(".entry")];
+    this.stepped = lines.every(({ stepped }) => stepped);
     this.plot.chart = this;
+    this.plot.addEventListener("keydown", (event) => this.#key(event));
+    part(".empty button").addEventListener("click", () => this.#mend());
+    this.entries.forEach((entry, at) => entry.querySelector("button")?.addEventListener("click", () => this.#isolate(at)));
     charts.add(this);
     sized.observe(this.plot);
     sight.observe(this.plot);
-    element.classList.add("loading");
-  }
-
-  setHistory(answer) {
-    this.columns = fromHistory(answer);
-    this.answer = answer;
-    if (this.latest) append(this.columns, ...this.latest);
-    this.element.classList.remove("loading");
     this.note();
   }
 
-  // A live value: [time in ms, value].
-  take(tsMs, value) {
-    const number = Number(value);
-    this.latest = [tsMs, number];
-    this.shown = [tsMs, value];
-    if (this.columns) append(this.columns, tsMs, number);
+  // The latest of a series: [time in ms, value].
+  take(latest, at = 0) {
+    this.lines[at].latest = latest;
     this.note();
   }
 
@@ -69,60 +46,94 @@ export class Chart {
 
   setInSight(inSight) {
     this.inSight = inSight;
-    if (inSight) this.note();
+    this.onSight();
+    this.note();
   }
 
   draw() {
-    this.drawReading();
-    if (!this.columns || !this.inSight || this.plot.clientWidth === 0) return;
-    const [fromMs] = this.span();
-    dropBefore(this.columns, fromMs - this.columns.stepMs);
-    this.drawEmpty();
-    const { x, mean, min, max } = this.columns;
-    if (!this.uplot) this.uplot = new uPlot(this.options(), [x, mean, min, max], this.plot);
-    else this.uplot.setData([x, mean, min, max]);
-    this.drawWords();
+    const known = this.lines.filter(({ charted }) => charted.columns);
+    const state = known.length > 0 ? "" : this.failure ? "failed" : "loading";
+    if (this.element.dataset.state !== state) this.element.dataset.state = state;
+    if (state === "" && this.inSight && this.plot.clientWidth > 0) this.#drawPlot(known);
+    this.drawLegend();
+    this.#drawEmpty(state);
   }
 
-  // The value under the cursor, or else the latest.
-  drawReading() {
-    const at = this.uplot?.cursor.idx ?? null;
-    if (at !== null && this.columns?.mean[at] != null) {
-      setText(this.value, this.text(this.columns.mean[at]));
-      setText(this.at, clockText(this.columns.x[at] * 1000));
-    } else if (this.shown) {
-      setText(this.value, valueText(this.shown[1]));
-      setText(this.at, "");
-    }
+  #drawPlot(known) {
+    const [fromMs] = this.view.span();
+    for (const { charted } of known) charted.dropBefore(fromMs - charted.columns.stepMs);
+    const tables = this.lines.map(({ charted }) => charted.plotted());
+    const rows = tables.length > 1 ? uPlot.join(tables) : tables[0];
+    if (this.uplot) this.uplot.setData(rows);
+    else this.uplot = new uPlot(this.#options(), rows, this.plot);
+    const { count, stepMs } = known[0].charted.columns;
+    const many = known.some(({ charted }) => charted.columns.count.some((each) => each > 1));
+    setText(this.step, count.length === 0 ? "" : many ? `${stepText(stepMs)} mean` : "every reading");
+    // In words, for those who do not see it.
+    const label = known.map((line) => this.#inWords(line)).join("; ");
+    if (this.plot.ariaLabel !== label) this.plot.ariaLabel = label;
   }
 
-  text(value) {
-    return this.stepped && (value === 0 || value === 1) ? String(value === 1) : valueText(value);
+  #inWords({ label, charted: { columns }, ...line }) {
+    const { min, max, last } = columns;
+    if (last.length === 0) return `${label}: no readings in this range`;
+    const [low, high, newest] = [least(min), -least(max.map((each) => -each)), last.at(-1)].map((each) => this.#text(each, line));
+    const out = outText(last.at(-1), line);
+    return `${label}: from ${low} to ${high}, last ${newest}${out && `, ${out}`}`;
   }
 
-  drawEmpty() {
-    const [, toMs] = this.span();
-    let empty = this.plot.querySelector(".empty");
-    if (this.columns.x.length > 0) return empty?.remove();
-    if (!empty) {
-      empty = document.createElement("p");
-      empty.className = "empty";
-      this.plot.append(empty);
-    }
-    const last = this.latest ? `Last reading ${agoText(toMs - this.latest[0])}.` : "";
-    empty.textContent = `No readings in this range. ${last}`;
+  // What is under the cursor: mean, min to max. Elsewhere the latest.
+  drawLegend() {
+    const { cursor: { idx, idxs } = {}, data } = this.uplot ?? {};
+    const at = idxs?.some((each, column) => column % 3 === 1 && each !== null) ? idx : null;
+    setText(this.at, at === null ? "" : clockText(data[0][at], Date.now(), this.view.zone));
+    this.entries.forEach((entry, number) => {
+      const line = this.lines[number];
+      const [mean, min, max] = at === null ? [line.latest?.[1] ?? line.charted.columns?.last.at(-1)] : [1, 2, 3].map((column) => data[3 * number + column][at]);
+      const set = (name, text) => setText(entry.querySelector(name), text);
+      set(".value", mean == null ? "–" : this.#text(mean, line));
+      set(".spread", min === max ? "" : `${this.#text(min)} – ${this.#text(max)}`);
+      set(".out", mean == null ? "" : outText(mean, line));
+    });
   }
 
-  drawWords() {
-    const { stepMs, mean, min, max } = this.columns;
-    const points = mean.filter((value) => value !== null);
-    const words = this.element.querySelector(".step");
-    setText(words, points.length ? `${stepText(stepMs)} ${this.stepped ? "steps" : "mean"}` : " ");
-    const low = Math.min(...min.filter((value) => value !== null));
-    const high = Math.max(...max.filter((value) => value !== null));
-    const said = points.length ? `from ${valueText(low)} to ${valueText(high)}` : "no readings in this range";
-    this.plot.setAttribute("role", "img");
-    this.plot.setAttribute("aria-label", `${this.metric}: ${said}`);
+  #text(value, { unit } = {}) {
+    return this.stepped && (value === 0 || value === 1) ? String(value === 1) : unitText(value, unit);
+  }
+
+  get #latestMs() {
+    return Math.max(...this.lines.map(({ latest }) => latest?.[0] ?? -Infinity));
+  }
+
+  #drawEmpty(state) {
+    const [fromMs, toMs] = this.view.span();
+    const some = this.lines.some(({ charted: { columns } }) => columns?.start.some((ms) => ms + columns.stepMs > fromMs && ms < toMs));
+    this.empty.hidden = state === "loading" || some;
+    if (this.empty.hidden) return;
+    const [words, button] = this.empty.children;
+    const failed = state === "failed";
+    setText(words, failed ? `History did not come. ${this.failure}` : "No readings in this range.");
+    button.hidden = !failed && this.#latestMs === -Infinity;
+    setText(button, failed ? "Try again" : `Last reading ${agoText(this.view.now() - this.#latestMs)}, go there`);
+  }
+
+  #mend() {
+    if (this.failure) return this.view.onChange();
+    const [fromMs, toMs] = this.view.span();
+    this.view.show(this.#latestMs - (toMs - fromMs) / 2, this.#latestMs + (toMs - fromMs) / 2);
+  }
+
+  #isolate(at) {
+    this.alone = this.alone === at ? null : at;
+    this.entries.forEach((entry, each) => entry.classList.toggle("hushed", ![null, each].includes(this.alone)));
+    this.rebuild();
+  }
+
+  #key(event) {
+    const move = MOVES[event.key];
+    if (!move || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    this.view.move(...move);
   }
 
   resize() {
@@ -137,60 +148,125 @@ export class Chart {
     this.note();
   }
 
-  options() {
-    const style = getComputedStyle(this.element);
-    const colour = (name) => style.getPropertyValue(name).trim();
-    const [tone, faint, rule] = [colour("--tone"), colour("--ink-faint"), colour("--rule")];
-    const font = `11px ${style.fontFamily}`;
-    const axis = { stroke: faint, font, ticks: { show: false }, grid: { stroke: rule, width: 1 } };
-    const paths = this.stepped ? uPlot.paths.stepped({ align: 1 }) : undefined;
+  #options() {
+    const { view, stepped, plot } = this;
+    const colour = (name, element = plot) => getComputedStyle(element).getPropertyValue(name).trim();
+    const tones = this.entries.map((entry) => colour("--tone", entry));
+    const axis = { stroke: colour("--ink-faint"), font: `11px ${colour("font-family")}`, ticks: { show: false }, grid: { stroke: colour("--rule"), width: 1 } };
+    const paths = stepped ? uPlot.paths.stepped({ align: 1 }) : undefined;
     // A step down at the end of a gap would show as a hair there: the gap takes it in.
-    const gaps = this.stepped ? (_, __, ___, ____, found) => found.map(([from, to]) => [from, to + devicePixelRatio]) : undefined;
-    const hidden = { stroke: "transparent", points: { show: false } };
+    const gaps = stepped && { gaps: (...all) => all[4].map(([from, to]) => [from, to + devicePixelRatio]) };
+    const series = tones.flatMap((tone, at) => {
+      const edge = { show: [null, at].includes(this.alone), paths, stroke: "transparent", points: { show: false } };
+      const mean = { stroke: tone, width: 1.75, dash: DASHES[Math.floor(at / 6) % 3], points: { filter: lonely, size: 4, fill: tone } };
+      return [{ ...edge, ...mean, ...gaps }, edge, edge];
+    });
+    const alarm = colour("--offline");
     return {
-      width: this.plot.clientWidth,
-      height: this.plot.clientHeight,
+      ms: 1,
+      width: plot.clientWidth,
+      height: plot.clientHeight,
       legend: { show: false },
       padding: [8, 18, 0, 0],
-      cursor: { y: false, drag: { x: false, y: false }, sync: { key: "device" }, points: { size: 7, width: 0, fill: (_, series) => (series === 1 ? tone : "transparent") } },
-      scales: {
-        x: { time: true, range: () => this.span().map((ms) => ms / 1000) },
-        y: { range: this.stepped ? [-0.1, 1.1] : roomy },
+      tzDate: (ms) => uPlot.tzDate(new Date(ms), view.zone),
+      cursor: {
+        y: false,
+        drag: { setScale: false },
+        // Within a gap nothing is under the cursor.
+        hover: { prox: ({ bbox }) => Math.max(24, (bbox.width / devicePixelRatio / 2) * this.#gapPart()) },
+        sync: { key: "time", filters: { pub: (type) => /^mouse(move|leave)$/.test(type) } },
+        points: { size: 7, width: 0, fill: (_, at) => (at % 3 === 1 ? tones[(at - 1) / 3] : "transparent") },
+        bind: { dblclick: () => () => view.follow() },
       },
+      scales: { x: { range: () => view.span() }, y: { range: stepped ? [-0.1, 1.1] : (_, low, high) => this.#roomy(low, high) } },
       axes: [
-        { ...axis, grid: { show: false }, space: 70, size: 26, values: (_, ticks, __, ___, apart) => ticks.map((at) => tickText(at, apart)) },
-        { ...axis, size: 52, space: 36, gap: 6, ...(this.stepped && { splits: [0, 1], values: ["false", "true"] }), ...(!this.stepped && { values: axisValues }) },
+        { ...axis, grid: { show: false }, space: 70, size: 26, values: (_, ticks, __, ___, apart) => ticks.map((ms) => tickText(ms, apart, view.zone)) },
+        {
+          ...axis,
+          // All charts of a page have one left edge, but where numbers are long.
+          size: (_, texts) => Math.max(62, ...(texts ?? []).map((text) => 14 + 6.5 * text.length)),
+          space: 36,
+          gap: 6,
+          splits: stepped ? [0, 1] : undefined,
+          values: ({ data: [{ length }] }, ticks) => (length ? ticks.map((value) => (stepped ? this.#text(value) : axisText(value, this.lines[0]))) : []),
+        },
       ],
-      series: [
-        {},
-        { stroke: tone, width: 1.75, paths, ...(gaps && { gaps }), points: { show: true, filter: lonely, size: 4, fill: tone } },
-        hidden,
-        hidden,
-      ],
-      bands: this.stepped ? [] : [{ series: [3, 2], fill: `color-mix(in srgb, ${tone} 16%, transparent)` }],
-      hooks: { setCursor: [() => draw(this.value, () => this.drawReading())] },
+      series: [{}, ...series],
+      bands: tones.map((tone, at) => ({ series: [3 * at + 3, 3 * at + 2], fill: `color-mix(in srgb, ${tone} 16%, transparent)` })),
+      hooks: {
+        setCursor: [() => draw(this.entries, () => this.drawLegend())],
+        setSelect: [({ select: { left, width }, posToVal }) => width > 3 && view.show(posToVal(left, "x"), posToVal(left + width, "x"))],
+        setData: [(uplot) => uplot.setSelect({ width: 0 }, false)],
+        draw: [(uplot) => this.#drawBand(uplot, alarm)],
+      },
     };
+  }
+
+  // How much of the width a line may go without a reading.
+  #gapPart() {
+    const [fromMs, toMs] = this.view.span();
+    return Math.max(0, ...this.lines.map(({ charted }) => charted.columns?.gapMs ?? 0)) / (toMs - fromMs);
+  }
+
+  // The band of the one series that is seen; several have none.
+  get #band() {
+    return (!this.stepped && this.lines[this.lines.length > 1 ? this.alone : 0]) || {};
+  }
+
+  // The edges of the band as dashed lines, and a comb between them and what lies outside.
+  #drawBand({ ctx, bbox, data, valToPos }, alarm) {
+    const { low, high } = this.#band;
+    const pixel = devicePixelRatio;
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+    ctx.clip();
+    ctx.strokeStyle = ctx.fillStyle = alarm;
+    ctx.lineWidth = pixel;
+    ctx.setLineDash([5 * pixel, 4 * pixel]);
+    for (const [limit, column, sign] of [[low, 2, -1], [high, 3, 1]]) {
+      if (limit == null) continue;
+      const y = valToPos(limit, "y", true);
+      ctx.beginPath();
+      ctx.moveTo(bbox.left, y);
+      ctx.lineTo(bbox.left + bbox.width, y);
+      ctx.stroke();
+      let before = -Infinity;
+      data[column + 3 * (this.alone ?? 0)].forEach((value, at) => {
+        const x = Math.round(valToPos(data[0][at], "x", true));
+        if (value == null || sign * (value - limit) <= 0 || x < before + 4 * pixel) return;
+        ctx.fillRect(x, y, 1.5 * pixel, valToPos(value, "y", true) - y);
+        before = x;
+      });
+    }
+    ctx.restore();
+  }
+
+  // A steady value is a calm line in the middle, not noise blown up to the full height. An edge of the
+  // band is in sight when values come near it.
+  #roomy(low, high) {
+    if (low === null) return [0, 1];
+    const room = Math.max((high - low) * 0.12, Math.max(high, -low) * 0.004 || 1);
+    const limits = [this.#band.low, this.#band.high].filter((limit) => limit != null && limit > low - 4 * room && limit < high + 4 * room);
+    return [Math.min(low, ...limits) - room, Math.max(high, ...limits) + room];
   }
 }
 
 // Points are drawn only where a line would not show: a reading alone between two gaps.
 function lonely({ data }, series) {
   const values = data[series];
-  const alone = [];
-  for (let at = 0; at < values.length; at += 1) {
-    if (values[at] != null && values[at - 1] == null && values[at + 1] == null) alone.push(at);
-  }
-  return alone;
+  return [...values.keys()].filter((at) => values[at] != null && values[at - 1] == null && values[at + 1] == null);
 }
 
-// A steady value is a calm line in the middle, not noise blown up to the full height.
-function roomy(_, low, high) {
-  if (low === null) return [0, 1];
-  const least = Math.max(Math.abs(high), Math.abs(low)) * 0.004 || 1;
-  const room = Math.max((high - low) * 0.12, least);
-  return [low - room, high + room];
+function axisText(value, { unit }) {
+  const far = value !== 0 && (Math.abs(value) >= 1e5 || Math.abs(value) < 1e-4);
+  return `${far ? value.toExponential(1) : +value.toPrecision(6)}${unit ? ` ${unit}` : ""}`;
 }
 
-function axisValues(_, ticks) {
-  return ticks.map((value) => (Math.abs(value) >= 1e5 || (value !== 0 && Math.abs(value) < 1e-4) ? value.toExponential(1) : String(+value.toPrecision(6))));
+// Seconds only where ticks are closer than a minute, the day where they are days apart.
+function tickText(ms, apartMs, timeZone) {
+  const text = (options) => dateText(ms, "en-GB", { timeZone, ...options });
+  const time = text({ timeStyle: apartMs < 60_000 ? "medium" : "short" });
+  if (apartMs < 1000) return `${time}.${String(ms % 1000).padStart(3, "0")}`;
+  return apartMs >= 86_400_000 || /^00:00(:00)?$/.test(time) ? text({ day: "numeric", month: "short" }) : time;
 }

@@ -1,37 +1,48 @@
-// The device page's table of latest values.
+// The device page's table of latest values. Only rows in sight are touched.
 
 import { setText } from "./draw.js";
-import { agoText, timeText, valueText } from "./wording.js";
+import { agoText, outText, timeText, unitText } from "./wording.js";
 
-const section = document.getElementById("latest-section");
-const body = document.querySelector("#latest tbody");
-const template = document.getElementById("latest-template");
-const rows = new Map([...body.rows].map((row) => [row.dataset.metric, row]));
-let values = {};
+const part = (id) => document.getElementById(id);
+const [body] = part("latest").tBodies;
+const rows = new Map();
+const inSight = new Set();
+const sight = new IntersectionObserver((entries) => {
+  for (const { target, isIntersecting } of entries) inSight[isIntersecting ? "add" : "delete"](target);
+});
+for (const row of body.rows) add(row, row.dataset.metric);
 
-export function takeLatest(fresh) {
-  values = fresh;
-}
-
-export function drawLatest(nowMs) {
-  const metrics = Object.keys(values).sort();
-  section.hidden = rows.size + metrics.length === 0;
-  for (const metric of metrics) {
-    const row = rows.get(metric) ?? addRow(metric);
-    const [tsMs, value] = values[metric];
-    setText(row.cells[1], valueText(value));
-    const time = row.querySelector("time");
-    setText(time, agoText(nowMs - tsMs));
-    time.title = timeText(tsMs);
-  }
-}
-
-function addRow(metric) {
-  const row = template.content.firstElementChild.cloneNode(true);
+function add(row, metric) {
   row.dataset.metric = metric;
-  row.cells[0].textContent = metric;
-  const after = [...rows.keys()].filter((each) => each > metric).sort()[0];
-  body.insertBefore(row, rows.get(after) ?? null);
   rows.set(metric, row);
-  return row;
+  sight.observe(row);
+}
+
+export function takeLatest(values) {
+  const fresh = Object.keys(values).filter((metric) => !rows.has(metric));
+  for (const metric of fresh) {
+    const row = part("latest-template").content.firstElementChild.cloneNode(true);
+    row.cells[0].textContent = metric;
+    add(row, metric);
+  }
+  if (fresh.length > 0) body.append(...[...rows.keys()].sort().map((metric) => rows.get(metric)));
+  part("latest-section").hidden = rows.size === 0;
+}
+
+export function filterLatest(text) {
+  for (const [metric, row] of rows) row.hidden = !metric.toLowerCase().includes(text);
+}
+
+// `metrics`: metric → { unit, low, high }.
+export function drawLatest(values, nowMs, metrics, zone) {
+  for (const row of inSight) {
+    const { metric } = row.dataset;
+    const [tsMs, value] = values[metric] ?? [];
+    if (value === undefined) continue;
+    const set = (name, text) => setText(row.querySelector(name), text);
+    set(".value", unitText(value, metrics.get(metric)?.unit));
+    set(".out", outText(value, metrics.get(metric) ?? {}));
+    set("time", agoText(nowMs - tsMs));
+    row.querySelector("time").title = timeText(tsMs, zone);
+  }
 }

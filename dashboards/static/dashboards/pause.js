@@ -15,11 +15,6 @@ export class Pause {
     this.#tell();
   }
 
-  resume() {
-    if (this.paused) this.toggle();
-  }
-
-  // Readings that arrived; they count only while nobody sees them.
   arrived(readings) {
     if (!this.paused || readings <= 0) return;
     this.readings += readings;
@@ -28,8 +23,8 @@ export class Pause {
 
   get words() {
     if (!this.paused) return "Pause";
-    const number = this.readings.toLocaleString("en");
-    return this.readings ? `${number} new reading${this.readings === 1 ? "" : "s"}, resume` : "Paused, resume";
+    const count = `${this.readings.toLocaleString("en")} new reading${this.readings === 1 ? "" : "s"}`;
+    return `${this.readings ? count : "Paused"}, resume`;
   }
 
   #tell() {

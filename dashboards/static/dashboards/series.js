@@ -1,124 +1,95 @@
 // A charted series: buckets in order of time, none twice, as the hub's history has them. Pure.
 //
-// It is whole up to `at`, a time of the hub: all that was committed before is in it. A tail replaces
-// the buckets from its `from` on and never adds, so what comes twice does no harm. A tail that
-// leaves something out is not applied; then history is asked for, from `fetchFromMs` on.
+// It is whole up to `at`, a time of the hub. A tail replaces the buckets from its `from` on and never
+// adds. One that leaves something out is not applied: then history is asked for from `fromMs` on.
 
-const FIGURES = ["start", "count", "min", "max", "mean", "first", "last"];
-// What comes later than this after its time is seen with the next whole answer.
+const FIGURES = ["start", "count", "min", "max", "mean", "last"];
+// What is later than this after its time is seen with the next tail or whole answer.
 const LATE_MS = 10_000;
-// Tails that wait for an answer of history: two minutes of them, one a second.
+// Tails that wait for an answer: two minutes of them, one a second.
 const HELD_MAX = 120;
 
-export function fromHistory({ columns, gap_ms: gapMs }, at, stepMs) {
-  const made = { at, stepMs, gapMs, ...Object.fromEntries(FIGURES.map((name) => [name, []])) };
-  replaceFrom(made, -Infinity, columns);
-  return made;
-}
+export class Charted {
+  constructor(key) {
+    this.key = key;
+    this.forget();
+  }
 
-// "applied"; "known", when all of it is in there already; "fetch", when something before it is not.
-export function applyTail(columns, tail, at) {
-  if (at <= columns.at || tail.step_ms !== columns.stepMs) return "known";
-  if (!tail.columns || tail.after > columns.at) return "fetch";
-  replaceFrom(columns, tail.from, tail.columns);
-  columns.at = at;
-  return "applied";
-}
+  forget() {
+    Object.assign(this, { columns: null, held: null, whole: false, fromMs: -Infinity });
+  }
 
-// An answer that begins at `fromMs`, the start of a bucket.
-export function spliceHistory(columns, { columns: fresh, gap_ms }, at, fromMs) {
-  if (at <= columns.at) return;
-  replaceFrom(columns, fromMs, fresh);
-  Object.assign(columns, { at, gapMs: gap_ms });
+  // History is being asked for: tails wait for the answer.
+  ask() {
+    this.held ??= [];
+  }
+
+  // An answer that begins at the bucket of `fromMs`. Afterwards it is whole, or is to be asked again.
+  answer({ columns, gap_ms: gapMs }, at, stepMs, fromMs = -Infinity) {
+    if (!this.columns || fromMs === -Infinity) this.columns = Object.fromEntries(FIGURES.map((name) => [name, []]));
+    replaceFrom(this.columns, fromMs, columns);
+    Object.assign(this.columns, { at, stepMs, gapMs });
+    const held = this.held ?? [];
+    Object.assign(this, { held: null, whole: true });
+    for (const [tail, tailAt] of held) this.take(tail, tailAt);
+  }
+
+  // A tail of the update of the time `at`.
+  take(tail, at) {
+    const { columns, held } = this;
+    if (held) {
+      held.push([tail, at]);
+      if (held.length > HELD_MAX) held.shift();
+    } else if (this.whole && at > columns.at && tail.step_ms === columns.stepMs) {
+      if (!tail.columns) this.missed(tail.history_from ?? -Infinity);
+      else if (tail.after > columns.at) this.missed();
+      else {
+        replaceFrom(columns, tail.from, tail.columns);
+        columns.at = at;
+      }
+    }
+  }
+
+  // Something went by unheard, perhaps from `ms` on: ask from the last bucket that was over by then.
+  missed(ms = Infinity) {
+    const { start = [], at, stepMs } = this.columns ?? {};
+    const open = Math.min(firstFrom(start, at - LATE_MS - stepMs), start.length - 1);
+    Object.assign(this, { held: null, whole: false, fromMs: Math.min(ms, start[open - 1] ?? -Infinity) });
+  }
+
+  // Whether a reading of this time has no bucket yet.
+  lacks(ms) {
+    return this.whole && !(ms < this.columns.start.at(-1) + this.columns.stepMs);
+  }
+
+  dropBefore(ms) {
+    const gone = firstFrom(this.columns.start, ms);
+    if (gone > 0) for (const name of FIGURES) this.columns[name].splice(0, gone);
+  }
+
+  // [start, mean, min, max], with a row of nulls where a line would join what is too far apart.
+  plotted() {
+    const { start = [], stepMs, gapMs, mean, min, max } = this.columns ?? {};
+    const rows = [[], [], [], []];
+    const push = (...values) => values.forEach((value, column) => rows[column].push(value));
+    start.forEach((ms, at) => {
+      if (ms - start[at - 1] > gapMs) push(start[at - 1] + stepMs, null, null, null);
+      push(ms, mean[at], min[at], max[at]);
+    });
+    return rows;
+  }
 }
 
 function replaceFrom(columns, fromMs, fresh) {
   const kept = firstFrom(columns.start, fromMs);
   for (const name of FIGURES) columns[name].length = kept;
-  for (let row = 0; row < fresh.start.length; row += 1) {
-    // A row of nulls is a gap; where gaps are is told from `gapMs` when it is drawn.
-    if (fresh.count[row] === 0 || fresh.start[row] < fromMs) continue;
-    for (const name of FIGURES) columns[name].push(fresh[name][row]);
-  }
+  fresh.start.forEach((ms, row) => {
+    // A row that counts nothing is a gap, and told by `gapMs` here.
+    if (fresh.count[row] > 0 && ms >= fromMs) for (const name of FIGURES) columns[name].push(fresh[name][row]);
+  });
 }
 
-// The index of the first of `starts` that is not before `ms`.
-export function firstFrom(starts, ms) {
-  let [low, high] = [0, starts.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (starts[middle] < ms) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
-export function dropBefore(columns, ms) {
-  const gone = firstFrom(columns.start, ms);
-  if (gone > 0) for (const name of FIGURES) columns[name].splice(0, gone);
-}
-
-// The start of the last bucket that nothing can come into any more, but what is late; -Infinity: none.
-export function lastClosedMs({ start, stepMs, at }) {
-  const open = Math.min(firstFrom(start, at - LATE_MS - stepMs), start.length - 1);
-  return start[open - 1] ?? -Infinity;
-}
-
-// [start, mean, min, max], with a row of nulls wherever a line would join what is too far apart.
-export function plotted(columns) {
-  const { start, stepMs, gapMs } = columns;
-  const rows = [[], [], [], []];
-  for (let at = 0; at < start.length; at += 1) {
-    if (at > 0 && start[at] - start[at - 1] > gapMs) push(rows, start[at - 1] + stepMs, null, null, null);
-    push(rows, start[at], columns.mean[at], columns.min[at], columns.max[at]);
-  }
-  return rows;
-}
-
-const push = (rows, ...values) => values.forEach((value, column) => rows[column].push(value));
-
-// One series of a chart while answers of history and tails come in, in whatever order.
-export class Charted {
-  constructor(key) {
-    this.key = key;
-    this.columns = null;
-    this.fetchFromMs = -Infinity;
-    this.held = null; // tails that came while history is asked for
-  }
-
-  // History is being asked for: what comes until the answer waits for it.
-  ask() {
-    this.held ??= [];
-  }
-
-  // Forget what was asked; as if nothing were known when `anew`.
-  drop(anew = false) {
-    this.held = null;
-    if (anew) Object.assign(this, { columns: null, fetchFromMs: -Infinity });
-  }
-
-  // True: whole. False: ask again from `fetchFromMs` on.
-  answer(series, at, stepMs, fromMs = -Infinity) {
-    if (this.columns && fromMs > -Infinity) spliceHistory(this.columns, series, at, fromMs);
-    else this.columns = fromHistory(series, at, stepMs);
-    const held = this.held ?? [];
-    this.held = null;
-    return held.every(([tail, tailAt]) => this.take(tail, tailAt));
-  }
-
-  take(tail, at) {
-    if (this.held) {
-      this.held.push([tail, at]);
-      if (this.held.length > HELD_MAX) this.held.shift();
-      return true;
-    }
-    if (!this.columns || applyTail(this.columns, tail, at) !== "fetch") return true;
-    this.missed(tail.columns ? Infinity : (tail.history_from ?? -Infinity));
-    return false;
-  }
-
-  // Something went by unheard: the line was lost, or nobody listened.
-  missed(fromMs = Infinity) {
-    this.fetchFromMs = this.columns ? Math.min(fromMs, lastClosedMs(this.columns)) : -Infinity;
-  }
+function firstFrom(starts, ms) {
+  const at = starts.findIndex((start) => start >= ms);
+  return at < 0 ? starts.length : at;
 }

@@ -9,6 +9,8 @@ export function valueText(value) {
   return value.toFixed(size >= 1000 ? 1 : size >= 10 ? 2 : size >= 1 ? 3 : 4);
 }
 
+export const unitText = (value, unit) => (unit && typeof value === "number" ? `${valueText(value)} ${unit}` : valueText(value));
+
 const UNITS = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
 
 export function agoText(ms) {
@@ -18,16 +20,29 @@ export function agoText(ms) {
   return `${Math.floor(seconds / size)} ${unit} ago`;
 }
 
-const DAY = new Intl.DateTimeFormat("sv-SE", { dateStyle: "short", timeStyle: "medium" });
-const CLOCK = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
+const formats = new Map();
 
-// 2026-11-23 10:42:07, in the browser's zone.
-export const timeText = (ms) => DAY.format(ms);
+// `options` as Intl.DateTimeFormat has them. A format costs more to make than to use.
+export function dateText(ms, locale, options) {
+  const key = locale + JSON.stringify(options);
+  if (!formats.has(key)) formats.set(key, new Intl.DateTimeFormat(locale, options));
+  return formats.get(key).format(ms);
+}
+
+// 2026-11-23 10:42:07, in the browser's zone or another.
+export const timeText = (ms, timeZone) => dateText(ms, "sv-SE", { dateStyle: "short", timeStyle: "medium", timeZone });
 
 // 10:42:07 for today, the whole date for another day.
-export function clockText(ms, nowMs = Date.now()) {
-  const sameDay = new Date(ms).toDateString() === new Date(nowMs).toDateString();
-  return sameDay ? CLOCK.format(ms) : DAY.format(ms);
+export function clockText(ms, nowMs = Date.now(), timeZone = undefined) {
+  const whole = timeText(ms, timeZone);
+  return whole.slice(0, 10) === timeText(nowMs, timeZone).slice(0, 10) ? whole.slice(11) : whole;
+}
+
+// How a number lies outside of the band that it should keep to; empty where it does not.
+export function outText(value, { low = null, high = null, unit }) {
+  if (typeof value !== "number") return "";
+  if (low !== null && value < low) return `below ${unitText(low, unit)}`;
+  return high !== null && value > high ? `above ${unitText(high, unit)}` : "";
 }
 
 export function rateText(rate) {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,8 @@ from django.test import AsyncRequestFactory, Client
 from dashboards.checks import chart_library_is_installed
 from dashboards.live.present import DevicePresent, Known
 from dashboards.live.routing import BOARD_KEY
-from dashboards.pages import fleet
+from dashboards.pages import device, fleet, refusals
 from devices.models import Device, Kind, Series
-from ingest.fields import to_us
 from ingest.models import RefusedReading
 from tests.integration.dashboards.stage import board_alone
 from tests.integration.stored import store
@@ -33,20 +33,18 @@ def text_of(response: Any) -> str:
 
 @pytest.fixture
 def roof(database: None) -> Device:
-    device = Device.objects.create(
+    made = Device.objects.create(
         uid="roof", name="<b>Roof</b>", last_seen_at=NOW, expected_interval_s=600, tags=["north"]
     )
-    temperature = Series.objects.create(device=device, metric="temperature", kind=Kind.NUMBER)
-    door = Series.objects.create(device=device, metric="door", kind=Kind.BOOLEAN)
-    Series.objects.create(device=device, metric="state", kind=Kind.TEXT)
+    temperature = Series.objects.create(device=made, metric="temperature", kind=Kind.NUMBER)
+    door = Series.objects.create(device=made, metric="door", kind=Kind.BOOLEAN)
+    Series.objects.create(device=made, metric="state", kind=Kind.TEXT)
     store(temperature, [(NOW - timedelta(seconds=n), 20 + n / 10) for n in range(60)])
     store(door, [(NOW, 1.0)])
-    return device
+    return made
 
 
-@pytest.mark.parametrize(
-    "path", ["/", "/devices/roof/", "/devices/roof/history/", "/compare/", "/system/"]
-)
+@pytest.mark.parametrize("path", ["/", "/devices/roof/", "/compare/", "/system/"])
 def test_nobody_sees_a_page_without_a_login(database: None, path: str) -> None:
     response = Client().get(path)
     assert (response.status_code, response["Location"]) == (302, f"/accounts/login/?next={path}")
@@ -112,11 +110,31 @@ def test_the_first_paint_comes_from_the_board_where_there_is_one(browser_client:
 def test_a_device_page_has_a_chart_for_each_series_of_numbers_and_booleans(
     browser_client: Client, roof: Device
 ) -> None:
-    page = text_of(browser_client.get("/devices/roof/?range=6h"))
-    assert 'class="chart" data-metric="temperature" data-tone="0"' in page
-    assert 'class="chart" data-metric="door" data-tone="1" data-stepped' in page
+    page = text_of(browser_client.get("/devices/roof/"))
+    assert 'data-metric="temperature" data-tone="0">' in page
+    assert 'data-metric="door" data-tone="1" data-stepped>' in page
     assert 'data-metric="state" data-tone' not in page
-    assert 'data-range="6h" data-seconds="21600" aria-pressed="true"' in page
+
+
+def test_a_device_page_writes_units_and_what_is_out_of_its_band(
+    browser_client: Client, roof: Device
+) -> None:
+    roof.series.filter(metric="temperature").update(unit="°C", high=15)
+    page = text_of(browser_client.get("/devices/roof/"))
+    assert '20 °C</span><span class="out">above 15 °C</span>' in page
+
+
+def test_of_very_many_metrics_the_first_paint_has_a_part(
+    browser_client: Client, roof: Device
+) -> None:
+    many = [Series(device=roof, metric=f"m{n}", kind=Kind.NUMBER) for n in range(300)]
+    Series.objects.bulk_create(many)
+    for one in Series.objects.filter(metric__startswith="m"):
+        store(one, [(NOW, 1.0)])
+    page = text_of(browser_client.get("/devices/roof/"))
+    assert page.count('<figure class="chart"') == device.CHARTS_PAINTED + 1  # and the template
+    assert page.count('<tr data-metric="') == device.VALUES_PAINTED
+    assert '{"metric": "m299", "kind": "number", "unit": "", "low": null, "high": null}' in page
 
 
 def test_an_unknown_device_is_not_found(browser_client: Client) -> None:
@@ -125,51 +143,30 @@ def test_an_unknown_device_is_not_found(browser_client: Client) -> None:
     assert "There is no page here" in response.content.decode()
 
 
-def test_refused_readings_are_shown_with_their_reason(browser_client: Client, roof: Device) -> None:
-    RefusedReading.objects.create(
-        device=roof, metric="temperature", code="not_finite", message="must be finite", value="<i>"
-    )
+def refuse(roof: Device, code: str, times: int = 1, **more: Any) -> None:
+    for number in range(times):
+        RefusedReading.objects.create(
+            device=roof, metric="temperature", code=code, message=f"{code} {number}", **more
+        )
+
+
+def test_refused_readings_are_shown_as_text(browser_client: Client, roof: Device) -> None:
+    refuse(roof, "not_finite", value="<i>")
     for path in ("/devices/roof/", "/devices/roof/refused/"):
         page = text_of(browser_client.get(path))
-        assert "not_finite" in page
-        assert "must be finite" in page
+        assert "not_finite 0" in page
         assert "&lt;i&gt;" in page
 
 
-def span(**more: Any) -> dict[str, Any]:
-    end_ms = to_us(NOW) / 1000 + 1000
-    return {"from": end_ms - 60_000, "to": end_ms, "points": 100} | more
-
-
-def test_history_comes_in_columns(browser_client: Client, roof: Device) -> None:
-    asked = span(metric=["temperature", "door", "state", "unheard-of"])
-    answer = browser_client.get("/devices/roof/history/", asked).json()
-    assert set(answer["metrics"]) == {"temperature", "door"}
-    temperature = answer["metrics"]["temperature"]
-    assert (temperature["step_ms"], temperature["source"]) == (1000, "readings")
-    assert temperature["last_ts"] == to_us(NOW) / 1000
-    assert temperature["columns"]["mean"][-1] == 20
-    assert {len(column) for column in temperature["columns"].values()} == {60}
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"from": "yesterday"},
-        {"from": "nan"},
-        {"to": "inf"},
-        {"from": -1e18},
-        {"to": 0},
-        {"points": "many"},
-    ],
-)
-def test_a_span_that_makes_no_sense_is_refused(
-    browser_client: Client, roof: Device, wrong: dict[str, Any]
-) -> None:
-    asked = span(metric="temperature") | wrong
-    response = browser_client.get("/devices/roof/history/", asked)
-    assert response.status_code == 400
-    assert "numbers" in response.json()["error"]
+def test_refused_readings_are_grouped_by_reason_the_newest_first(roof: Device) -> None:
+    refuse(roof, "conflict", times=12, count=2)
+    refuse(roof, "not_finite")
+    refuse(roof, "conflict")
+    first, second = refusals.reasons(roof, round(time.time() * 1000))
+    assert (first.code, first.message, first.readings) == ("conflict", "conflict 0", 25)
+    assert len(first.newest) == refusals.NEWEST_SHOWN
+    assert [one.message for one in first.newest[:2]] == ["conflict 0", "conflict 11"]
+    assert (second.code, second.readings, second.ago) == ("not_finite", 1, "now")
 
 
 def test_only_two_files_of_the_chart_library_are_found() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dashboards.live.present import Value
-from dashboards.pages.wording import ago_text, value_text
+from dashboards.pages.wording import ago_text, out_text, value_text
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,21 @@ def test_a_value_reads_as_people_write_it(value: Value, text: str) -> None:
 )
 def test_an_age_reads_in_its_largest_unit(ms: float, text: str) -> None:
     assert ago_text(ms) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "text"),
+    [
+        (21.5, 10, 30, ""),
+        (10, 10, 30, ""),
+        (9.5, 10, 30, "below 10 °C"),
+        (30.25, None, 30, "above 30 °C"),
+        (-500, None, None, ""),
+        (True, 10, 30, ""),
+        ("warm", 10, 30, ""),
+    ],
+)
+def test_what_is_out_of_its_band_is_said(
+    value: Value, low: float | None, high: float | None, text: str
+) -> None:
+    assert out_text(value, low, high, "°C") == text
