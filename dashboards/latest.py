@@ -22,10 +22,9 @@ from ingest.models import LineState
 Latest = dict[int, tuple[int, Value]]
 
 SQLITE_LATEST_SEALED = """
-    SELECT s.id, r.time, r.value FROM devices_series s JOIN ingest_sealed r
-      ON r.series_id = s.id
-     AND r.time = (SELECT max(time) FROM ingest_sealed WHERE series_id = s.id)
-    WHERE s.id IN (SELECT value FROM json_each(%s))"""
+    SELECT s.value, r.time, r.value FROM json_each(%s) s CROSS JOIN ingest_sealed r
+      ON r.series_id = s.value
+     AND r.time = (SELECT max(time) FROM ingest_sealed WHERE series_id = s.value)"""
 # One pass over what is not sealed yet. A bare column beside max() is of the row that has it.
 SQLITE_LATEST_RECENT = """
     SELECT r.series_id, max(r.time), r.value FROM ingest_linestate l JOIN ingest_recent r
