@@ -11,7 +11,7 @@ from django.db.backends.utils import CursorWrapper
 _BEGIN = {
     # Django's own would be IMMEDIATE and hold up the writer.
     "sqlite": "BEGIN DEFERRED",
-    # Compiling a statement takes longer than what is read here, and is begun on a mere estimate.
+    # Compiling a statement is begun on an estimate of its rows that is no better than a guess here.
     "postgresql": "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL jit = off",
 }
 
