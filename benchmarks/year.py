@@ -163,14 +163,14 @@ _POSTGRESQL: Final = """
            (extract(epoch FROM first) * 1000000)::bigint,
            (SELECT value FROM ingest_reading WHERE series_id = %s AND time = last),
            (extract(epoch FROM last) * 1000000)::bigint
-    FROM (SELECT date_bin(%s, time, %s) AS bucket, count(*) AS count, sum(value) AS sum,
+    FROM (SELECT date_bin(%s::interval, time, %s) AS bucket, count(*) AS count, sum(value) AS sum,
                  min(value) AS min, max(value) AS max, min(time) AS first, max(time) AS last
           FROM ingest_reading WHERE series_id = %s AND time >= %s AND time < %s GROUP BY 1) AS g
     ORDER BY 1"""
 
 
 def _from_readings_postgresql(series: Series, run: Run) -> list[Bucket]:
-    width, origin = timedelta(microseconds=run.width_us), from_us(run.origin_us)
+    width, origin = f"{run.width_us} us", from_us(run.origin_us)
     span = series.id, from_us(run.from_us), from_us(run.to_us)
     with one_snapshot() as cursor:
         cursor.execute(_POSTGRESQL, [series.id, series.id, width, origin, *span])

@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
+import psycopg
 import pytest
 from django.db import connection
 
@@ -31,7 +32,7 @@ Statement = tuple[str, Any]
 
 
 @pytest.fixture
-def fleet(engine: str) -> Iterator[list[Series]]:  # noqa: F811
+def fleet(engine: str) -> list[Series]:  # noqa: F811
     device = Device.objects.create(uid="roof")
     Series.objects.bulk_create(
         Series(device=device, metric=f"m{n}", kind=Kind.TEXT if n < 5 else Kind.NUMBER)
@@ -66,7 +67,8 @@ def _fill_sqlite() -> None:
 
 
 def _fill_postgresql() -> None:
-    make_ahead(connection.connection, NOW - timedelta(weeks=1))  # last week and this one
+    connected = cast(psycopg.Connection, connection.connection)
+    make_ahead(connected, NOW - timedelta(weeks=1))  # last week and this one
     of_each = (
         f"timestamptz '{SEALED_TO}' - interval '1 s' - n * interval '{EVERY_S} s' AS time, n"
         f" FROM devices_series CROSS JOIN generate_series(0, {EACH_READINGS - 1}) AS n"
