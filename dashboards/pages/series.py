@@ -34,7 +34,7 @@ class BandForm(forms.ModelForm):  # type: ignore[type-arg]  # generic to the stu
 def series(request: HttpRequest, uid: str, series_id: int) -> HttpResponse:
     """A form for what people may say of a series."""
     found = _found(uid, series_id)
-    form = BandForm(request.POST or None, instance=found)
+    form = BandForm(request.POST or None, instance=found, label_suffix="")
     if request.method == "POST" and form.is_valid():
         changed = ", ".join(form.changed_data)
         if changed:
