@@ -109,13 +109,6 @@ test("it asks for the whole where all may have changed", () => {
   assert.equal(lost.fromMs, -Infinity);
 });
 
-test("a reading that has no bucket yet is lacking", () => {
-  const made = charted([[1, 1], [11, 2]], 100);
-  assert.deepEqual([19, 20, 500].map((ms) => made.lacks(ms)), [false, true, true]);
-  assert.equal(charted([], 100).lacks(5), true);
-  assert.equal(new Charted("roof/temperature").lacks(5), false, "it is being asked for anyway");
-});
-
 // A small generator of numbers (mulberry32), so that a failure can be run again.
 function randomFrom(seed) {
   return () => {

@@ -54,7 +54,8 @@ export class Chart {
     const known = this.lines.filter(({ charted }) => charted.columns);
     const state = known.length > 0 ? "" : this.failure ? "failed" : "loading";
     if (this.element.dataset.state !== state) this.element.dataset.state = state;
-    if (state === "" && this.inSight && this.plot.clientWidth > 0) this.#drawPlot(known);
+    if (state) setText(this.step, "");
+    else if (this.inSight && this.plot.clientWidth > 0) this.#drawPlot(known);
     this.drawLegend();
     this.#drawEmpty(state);
   }

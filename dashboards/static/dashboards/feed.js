@@ -6,8 +6,6 @@ import { History } from "./history.js";
 
 // A device's clock may be this much ahead: what it sent lies beyond the right edge for a while.
 const AHEAD_MS = 600_000;
-// A latest value has its bucket by then, or its tail was lost.
-const BEHIND_MS = 4_000;
 // What one question may ask for.
 const SERIES_MAX = 100;
 const POINTS_MAX = 5_000;
@@ -55,11 +53,6 @@ export class Feed {
       if (!chart || tail.zone !== this.view.zone) continue;
       charted.take(tail, at);
       chart.note();
-    }
-    for (const { charted, line } of this.#lines(true)) {
-      const latestMs = line.latest?.[0] ?? -Infinity;
-      line.behindMs = latestMs > this.view.span()[0] && charted.lacks(latestMs) ? (line.behindMs ?? at) : null;
-      if (line.behindMs && at - line.behindMs > BEHIND_MS) charted.missed();
     }
     this.note();
   }

@@ -57,11 +57,6 @@ export class Charted {
     Object.assign(this, { held: null, whole: false, fromMs: Math.min(ms, start[open - 1] ?? -Infinity) });
   }
 
-  // Whether a reading of this time has no bucket yet.
-  lacks(ms) {
-    return this.whole && !(ms < this.columns.start.at(-1) + this.columns.stepMs);
-  }
-
   dropBefore(ms) {
     const gone = firstFrom(this.columns.start, ms);
     if (gone > 0) for (const name of FIGURES) this.columns[name].splice(0, gone);
