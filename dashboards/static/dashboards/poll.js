@@ -1,5 +1,5 @@
-// Asks one address again and again while the tab is looked at; ever more seldom while it does not
-// answer. Its states are those of `live.js`.
+// Asks one address again and again while the tab is looked at; ever more seldom while no answer
+// comes. Its states are those of `live.js`.
 
 const TIMEOUT_MS = 4000;
 const RETRY_MAX_MS = 15_000;
@@ -7,55 +7,34 @@ const NOT_LOGGED_IN = 4401;
 
 export class Poll {
   constructor({ url, everyMs, sinceMs, onAnswer, onState }) {
-    Object.assign(this, { url, everyMs, onAnswer, onState });
-    this.heardMs = sinceMs;
-    this.failed = 0;
-    document.addEventListener("visibilitychange", () => this.#ask());
-    addEventListener("online", () => this.retry());
-    this.#ask();
+    Object.assign(this, { url, everyMs, sinceMs, onAnswer, onState, waitMs: everyMs });
+    document.addEventListener("visibilitychange", () => this.ask());
+    this.ask();
   }
 
-  retry() {
-    this.failed = 0;
-    this.#ask();
-  }
-
-  async #ask() {
+  async ask() {
     clearTimeout(this.timer);
-    this.asking?.abort();
-    if (document.hidden || this.refused) return;
-    const asking = (this.asking = new AbortController());
-    const timeout = setTimeout(() => asking.abort("slow"), TIMEOUT_MS);
-    try {
-      const response = await fetch(this.url, { signal: asking.signal, redirect: "manual" });
-      if (response.type === "opaqueredirect" || response.status === 401) return this.#refuse({ code: NOT_LOGGED_IN });
-      if (response.status === 403) return this.#refuse({ message: "You may not look at this hub any more." });
-      if (!response.ok) throw new Error(response.statusText);
-      this.onAnswer(await response.json());
-      this.heardMs = Date.now();
-      this.failed = 0;
-      this.onState({ kind: "live" });
-      this.#later(this.everyMs);
-    } catch {
-      if (this.asking === asking && !document.hidden) this.#fail();
-    } finally {
-      clearTimeout(timeout);
-    }
+    if (document.hidden) return;
+    const asked = (this.asked = {}); // the last question alone counts
+    const state = await this.#answer().catch(() => this.#none());
+    if (asked !== this.asked || document.hidden) return;
+    this.onState(state);
+    if (state.kind !== "refused") this.timer = setTimeout(() => this.ask(), state.waitMs ?? this.everyMs);
   }
 
-  #fail() {
-    const waitMs = Math.min(this.everyMs * 2 ** this.failed, RETRY_MAX_MS);
-    this.failed += 1;
-    this.onState({ kind: "waiting", since: this.heardMs, retryAt: Date.now() + waitMs });
-    this.#later(waitMs);
+  async #answer() {
+    const { sinceMs: since } = this;
+    const response = await fetch(this.url, { signal: AbortSignal.timeout(TIMEOUT_MS), redirect: "manual" });
+    if (response.type === "opaqueredirect") return { kind: "refused", code: NOT_LOGGED_IN, since };
+    if (response.status === 403) return { kind: "refused", since };
+    this.onAnswer(await response.json());
+    Object.assign(this, { sinceMs: Date.now(), waitMs: this.everyMs });
+    return { kind: "live" };
   }
 
-  #refuse(why) {
-    this.refused = true;
-    this.onState({ kind: "refused", since: this.heardMs, ...why });
-  }
-
-  #later(waitMs) {
-    this.timer = setTimeout(() => this.#ask(), waitMs);
+  #none() {
+    const { sinceMs: since, waitMs } = this;
+    this.waitMs = Math.min(2 * waitMs, RETRY_MAX_MS);
+    return { kind: "waiting", since, waitMs, retryAt: Date.now() + waitMs };
   }
 }

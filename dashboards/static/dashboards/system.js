@@ -11,38 +11,30 @@ import { rateText } from "./wording.js";
 
 const EVERY_MS = 2000;
 const snapshots = new Snapshots();
-const each = (name, act) => document.querySelectorAll(`[data-${name}]`).forEach((element) => act(element, element.dataset[name]));
 const flows = [...document.querySelectorAll("canvas")].map((canvas) => new Flow(canvas));
 
-// A time that the line took: three digits.
-function tookText(seconds) {
-  if (seconds === null) return "–";
-  return seconds < 0.9995 ? `${(seconds * 1000).toPrecision(3)} ms` : `${seconds.toPrecision(3)} s`;
-}
+// What the page has of `data-<name>`, each with what is said there.
+const each = (name, act) => document.querySelectorAll(`[data-${name}]`).forEach((element) => act(element, element.dataset[name]));
 
 function take(answer) {
   setHubTime(answer.at);
-  const isOurs = snapshots.add(answer);
-  if (!isOurs) document.getElementById("another").hidden = false;
-  else draw("figures", drawFigures);
+  if (snapshots.add(answer)) draw("figures", drawFigures);
+  else document.getElementById("another").hidden = false;
 }
 
 function drawFigures() {
   const { values, texts } = snapshots.latest;
-  each("text", (element, name) => name in texts && setText(element, texts[name]));
+  each("text", (element, name) => setText(element, texts[name] ?? "–"));
   each("total", (element, name) => setText(element, (values[name] ?? 0).toLocaleString("en")));
-  each("rate", drawRate);
-  each("took", drawTook);
   each("counter", (row, name) => row.classList.toggle("zero", !values[name]));
-  each("part", (rect, name) => rect.setAttribute("width", (1000 * values[name]) / (values[rect.dataset.of ?? "readings_taken"] || 1)));
-  drawAlarms(values);
-  const { mean } = snapshots.times("commit_seconds");
-  [snapshots.rate("readings_taken"), mean ?? 0, values.readings_pending].forEach((value, index) => flows[index].add(value));
-}
-
-function drawRate(element, name) {
-  const rate = snapshots.rate(name);
-  setText(element, "percent" in element.dataset && rate !== null ? `${Math.round(100 * rate)} %` : rateText(rate));
+  each("rate", (element, name) => setText(element, rateText(snapshots.rate(name))));
+  each("percent", (element, name) => setText(element, `${rateText(100 * snapshots.rate(name))} %`));
+  each("took", drawTook);
+  each("part", (rect, name) => rect.setAttribute("width", (1000 * values[name]) / (values[rect.dataset.of] || 1)));
+  each("alarm", (element, name) => (element.hidden = !values[name]));
+  document.querySelector(".well").hidden = document.querySelector("[data-alarm]:not([hidden])") !== null;
+  const flowing = [snapshots.rate("readings_taken"), snapshots.times("commit_seconds").mean ?? 0, values.readings_pending];
+  flows.forEach((flow, at) => flow.add(flowing[at]));
 }
 
 function drawTook(element, of) {
@@ -51,21 +43,16 @@ function drawTook(element, of) {
   setText(element, figure === "perS" ? rateText(value) : tookText(value));
 }
 
-function drawAlarms(values) {
-  let isWell = true;
-  each("alarm", (element, name) => {
-    element.hidden = !values[name];
-    isWell &&= element.hidden;
-  });
-  document.querySelector(".well").hidden = !isWell;
+// Three digits.
+function tookText(seconds) {
+  if (seconds === null) return "–";
+  return seconds < 1 ? `${(1000 * seconds).toPrecision(3)} ms` : `${seconds.toPrecision(3)} s`;
 }
 
 each("show", (button, id) => {
   button.hidden = false;
-  button.addEventListener("click", () => {
-    button.ariaPressed = document.getElementById(id).classList.toggle("whole");
-  });
+  button.addEventListener("click", () => (button.ariaPressed = document.getElementById(id).classList.toggle("whole")));
 });
 setHubTime(firstPaintMs);
 const poll = new Poll({ url: document.getElementById("system").dataset.figures, everyMs: EVERY_MS, sinceMs: firstPaintMs, onAnswer: take, onState: showLine });
-startLine(() => poll.retry());
+startLine(() => poll.ask());
