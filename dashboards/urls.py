@@ -37,6 +37,7 @@ urlpatterns = [
     ),
     path("devices/<str:uid>/delete/", removal.delete_device, name="delete_device"),
     path("compare/", compare.compare, name="compare"),
+    path("compare/candidates/", compare.candidates, name="candidates"),
     path("system/", system.system, name="system"),
     path("system/figures/", system.figures, name="figures"),
     path(

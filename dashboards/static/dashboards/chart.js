@@ -1,5 +1,5 @@
-// A chart of series with one unit: a uPlot with the mean of each as a line, the span from min to max
-// behind it, and the band that its values should keep to.
+// A chart of series with one unit, or two, left and right: a uPlot with the mean of each as a line,
+// the span from min to max behind it, and the band that its values should keep to.
 
 import uPlot from "../uplot/uPlot.esm.js";
 import { draw, setText } from "./draw.js";
@@ -11,13 +11,15 @@ const sized = new ResizeObserver((entries) => entries.forEach(({ target }) => ta
 const sight = new IntersectionObserver((entries) => entries.forEach(({ target, isIntersecting }) => target.chart.setInSight(isIntersecting)), { rootMargin: "200px" });
 
 const MOVES = { ArrowLeft: [-0.25, 1], ArrowRight: [0.25, 1], "+": [0, 0.5], "=": [0, 0.5], "-": [0, 2] };
-// There are six tones: the next six lines are dashed, the next dotted.
+const Y_WIDTH = 62;
+// Of the lines of one tone the second is dashed, the third dotted.
 const DASHES = [[], [8, 4], [2, 3]];
+const scaleOf = ({ unit = "" }) => `y ${unit}`;
 const least = (values) => values.reduce((low, value) => Math.min(low, value), Infinity);
 
 export class Chart {
-  // `lines`: one for each `.entry` of the figure, { charted, label, unit, low, high, stepped }. `view`:
-  // of view.js. `onSight()`: it came into sight, or left it.
+  // `lines`: one for each `.entry` of the figure, { charted, label, unit, low, high, stepped, dash }.
+  // `view`: of view.js. `onSight()`: it came into sight, or left it.
   constructor(element, lines, view, onSight) {
     Object.assign(this, { element, lines, view, onSight, alone: null, inSight: false, failure: null });
     const part = (name) => element.querySelector(name);
@@ -65,6 +67,8 @@ export class Chart {
     for (const { charted } of known) charted.dropBefore(fromMs - charted.columns.stepMs);
     const tables = this.lines.map(({ charted }) => charted.plotted());
     const rows = tables.length > 1 ? uPlot.join(tables) : tables[0];
+    // A unit was given, or another.
+    if (this.uplot && !this.lines.every((line) => scaleOf(line) in this.uplot.scales)) this.rebuild();
     if (this.uplot) this.uplot.setData(rows);
     else this.uplot = new uPlot(this.#options(), rows, this.plot);
     const { count, stepMs } = known[0].charted.columns;
@@ -126,7 +130,10 @@ export class Chart {
 
   #isolate(at) {
     this.alone = this.alone === at ? null : at;
-    this.entries.forEach((entry, each) => entry.classList.toggle("hushed", ![null, each].includes(this.alone)));
+    this.entries.forEach((entry, each) => {
+      entry.classList.toggle("hushed", ![null, each].includes(this.alone));
+      entry.querySelector("button").ariaPressed = this.alone === each;
+    });
     this.rebuild();
   }
 
@@ -157,9 +164,11 @@ export class Chart {
     const paths = stepped ? uPlot.paths.stepped({ align: 1 }) : undefined;
     // A step down at the end of a gap would show as a hair there: the gap takes it in.
     const gaps = stepped && { gaps: (...all) => all[4].map(([from, to]) => [from, to + devicePixelRatio]) };
+    const isShown = (_, at) => [null, at].includes(this.alone);
+    const units = new Map(this.lines.filter(isShown).map((line) => [scaleOf(line), line]));
     const series = tones.flatMap((tone, at) => {
-      const edge = { show: [null, at].includes(this.alone), paths, stroke: "transparent", points: { show: false } };
-      const mean = { stroke: tone, width: 1.75, dash: DASHES[Math.floor(at / 6) % 3], points: { filter: lonely, size: 4, fill: tone } };
+      const edge = { show: isShown(tone, at), scale: scaleOf(this.lines[at]), paths, stroke: "transparent", points: { show: false } };
+      const mean = { stroke: tone, width: 1.75, dash: DASHES[this.lines[at].dash ?? 0], points: { filter: lonely, size: 4, fill: tone } };
       return [{ ...edge, ...mean, ...gaps }, edge, edge];
     });
     const alarm = colour("--offline");
@@ -168,7 +177,7 @@ export class Chart {
       width: plot.clientWidth,
       height: plot.clientHeight,
       legend: { show: false },
-      padding: [8, 18, 0, 0],
+      padding: [8, units.size > 1 ? 0 : "aligned" in this.element.dataset ? Y_WIDTH : 18, 0, 0],
       tzDate: (ms) => uPlot.tzDate(new Date(ms), view.zone),
       cursor: {
         y: false,
@@ -179,18 +188,24 @@ export class Chart {
         points: { size: 7, width: 0, fill: (_, at) => (at % 3 === 1 ? tones[(at - 1) / 3] : "transparent") },
         bind: { dblclick: () => () => view.follow() },
       },
-      scales: { x: { range: () => view.span() }, y: { range: stepped ? [-0.1, 1.1] : (_, low, high) => this.#roomy(low, high) } },
+      scales: {
+        x: { range: () => view.span() },
+        ...Object.fromEntries(this.lines.map((line) => [scaleOf(line), { range: stepped ? [-0.1, 1.1] : (_, low, high) => this.#roomy(low, high, scaleOf(line)) }])),
+      },
       axes: [
         { ...axis, grid: { show: false }, space: 70, size: 26, values: (_, ticks, __, ___, apart) => ticks.map((ms) => tickText(ms, apart, view.zone)) },
-        {
+        ...[...units].map(([scale, line], at) => ({
           ...axis,
+          scale,
+          side: at ? 1 : 3,
+          grid: { ...axis.grid, show: !at },
           // All charts of a page have one left edge, but where numbers are long.
-          size: (_, texts) => Math.max(62, ...(texts ?? []).map((text) => 14 + 6.5 * text.length)),
+          size: (_, texts) => Math.max(Y_WIDTH, ...(texts ?? []).map((text) => 14 + 6.5 * text.length)),
           space: 36,
           gap: 6,
           splits: stepped ? [0, 1] : undefined,
-          values: ({ data: [{ length }] }, ticks) => (length ? ticks.map((value) => (stepped ? this.#text(value) : axisText(value, this.lines[0]))) : []),
-        },
+          values: ({ data: [{ length }] }, ticks) => (length ? ticks.map((value) => (stepped ? this.#text(value) : axisText(value, line))) : []),
+        })),
       ],
       series: [{}, ...series],
       bands: tones.map((tone, at) => ({ series: [3 * at + 3, 3 * at + 2], fill: `color-mix(in srgb, ${tone} 16%, transparent)` })),
@@ -216,7 +231,8 @@ export class Chart {
 
   // The edges of the band as dashed lines, and a comb between them and what lies outside.
   #drawBand({ ctx, bbox, data, valToPos }, alarm) {
-    const { low, high } = this.#band;
+    const { low, high, unit } = this.#band;
+    const scale = scaleOf({ unit });
     const pixel = devicePixelRatio;
     ctx.save();
     ctx.beginPath();
@@ -227,7 +243,7 @@ export class Chart {
     ctx.setLineDash([5 * pixel, 4 * pixel]);
     for (const [limit, column, sign] of [[low, 2, -1], [high, 3, 1]]) {
       if (limit == null) continue;
-      const y = valToPos(limit, "y", true);
+      const y = valToPos(limit, scale, true);
       ctx.beginPath();
       ctx.moveTo(bbox.left, y);
       ctx.lineTo(bbox.left + bbox.width, y);
@@ -236,7 +252,7 @@ export class Chart {
       data[column + 3 * (this.alone ?? 0)].forEach((value, at) => {
         const x = Math.round(valToPos(data[0][at], "x", true));
         if (value == null || sign * (value - limit) <= 0 || x < before + 4 * pixel) return;
-        ctx.fillRect(x, y, 1.5 * pixel, valToPos(value, "y", true) - y);
+        ctx.fillRect(x, y, 1.5 * pixel, valToPos(value, scale, true) - y);
         before = x;
       });
     }
@@ -245,10 +261,11 @@ export class Chart {
 
   // A steady value is a calm line in the middle, not noise blown up to the full height. An edge of the
   // band is in sight when values come near it.
-  #roomy(low, high) {
+  #roomy(low, high, scale) {
     if (low === null) return [0, 1];
+    const band = scaleOf(this.#band) === scale ? this.#band : {};
     const room = Math.max((high - low) * 0.12, Math.max(high, -low) * 0.004 || 1);
-    const limits = [this.#band.low, this.#band.high].filter((limit) => limit != null && limit > low - 4 * room && limit < high + 4 * room);
+    const limits = [band.low, band.high].filter((limit) => limit != null && limit > low - 4 * room && limit < high + 4 * room);
     return [Math.min(low, ...limits) - room, Math.max(high, ...limits) + room];
   }
 }
