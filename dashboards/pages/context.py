@@ -8,7 +8,6 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from dashboards.pages import status
-from dashboards.pages.rows import VALUES_IN_ROW
 
 
 def page_context(request: HttpRequest, now_ms: int) -> dict[str, Any]:
@@ -19,7 +18,6 @@ def page_context(request: HttpRequest, now_ms: int) -> dict[str, Any]:
         "default_interval_s": status.DEFAULT_INTERVAL_S,
         "online_intervals": status.ONLINE_INTERVALS,
         "stale_intervals": status.STALE_INTERVALS,
-        "values_in_row": VALUES_IN_ROW,
         "hub_url": hub_url(request),
     }
 

@@ -4,17 +4,54 @@ is none yet. From then on `/ws/live/` keeps it current."""
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from typing import NamedTuple
+from urllib.parse import quote
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from dashboards import latest
+from dashboards.live.present import DevicePresent
 from dashboards.live.routing import board_of
 from dashboards.pages import status
 from dashboards.pages.context import page_context
 from dashboards.pages.permission import needs_look
-from dashboards.pages.rows import row_of
+from dashboards.pages.rows import Row, ShownValue, row_of
+from dashboards.pages.view import METRICS_MAX, View, listed, slots
+
+ROWS_WHOLE = 40
+"""Rows that come with all their cells: a tall screen of them. Of the others only the name does, and
+the page makes the cells when they come into sight; a thousand whole rows are 1.2 MB, which took
+600 ms to render and as long again to lay out."""
+
+
+class Slot(NamedTuple):
+    """One cell of a value: `own` when it is of the metric that its column is of."""
+
+    value: ShownValue | None
+    own: bool
+
+
+class WholeRow(NamedTuple):
+    row: Row
+    slots: list[Slot]
+
+
+class FleetRow(NamedTuple):
+    """A tuple, because a template takes that apart faster than it looks up names."""
+
+    whole: WholeRow | None
+    device: str
+    name: str
+    slug: str
+    seen_ms: int | str
+    interval_s: float | str
+    path: str
+    shown: bool
 
 
 @require_safe
@@ -23,16 +60,66 @@ def fleet(request: HttpRequest) -> HttpResponse:
     now_ms = round(time.time() * 1000)
     board = board_of(request)
     devices = board.devices() if board and board.primed else latest.fleet()
-    rows = [row_of(device, now_ms) for device in sorted(devices, key=lambda each: each.uid)]
-    chips = [
-        (word.value, word.slug, sum(row.status is word for row in rows)) for word in status.Status
-    ]
+    view = View.asked(request.GET)
+    columns = view.columns(devices)
+    rows = fleet_rows(devices, view, columns, now_ms)
+    counts = {word: sum(row.slug == word.slug for row in rows) for word in status.Status}
     context = {
         "rows": rows,
-        "chips": chips,
+        "columns": columns,
+        "metrics": listed(devices, view),
+        "metrics_max": METRICS_MAX,
+        "view": view,
+        "chips": [(word.value, word.slug, count) for word, count in counts.items()],
         "total": len(rows),
-        "online": chips[0][2],
-        "anything_seen": any(row.seen_at for row in rows),
-        "first_uid": rows[0].device.uid if rows else "porch",
+        "shown": sum(row.shown for row in rows),
+        "online": counts[status.Status.ONLINE],
+        "anything_seen": any(row.seen_ms != "" for row in rows),
+        "first_uid": rows[0].device if rows else "porch",
     }
     return render(request, "dashboards/fleet.html", page_context(request, now_ms) | context)
+
+
+def fleet_rows(
+    devices: Sequence[DevicePresent], view: View, columns: list[str], now_ms: int
+) -> list[FleetRow]:
+    """Every device in the order asked for; the first of those that are shown come whole."""
+    relay_interval_s = settings.OPTIONS.relay_interval_s
+    before = reverse("device", args=["UID"])
+    rows: list[FleetRow] = []
+    whole = 0
+
+    def status_of(device: DevicePresent) -> status.Status:
+        return status.status_of(device.seen_ms, now_ms, device.interval_s, relay_interval_s)
+
+    for device in view.ordered(devices, status_of):
+        word = status_of(device)
+        shown = view.shows(device, word)
+        is_whole = shown and whole < ROWS_WHOLE
+        whole += is_whole
+        rows.append(
+            FleetRow(
+                whole_row(device, view, columns, now_ms) if is_whole else None,
+                device.uid,
+                device.name,
+                word.slug,
+                "" if device.seen_ms is None else device.seen_ms,
+                "" if device.interval_s is None else device.interval_s,
+                before.replace("UID", quote(device.uid, safe="")),
+                shown,
+            )
+        )
+    return rows
+
+
+def whole_row(device: DevicePresent, view: View, columns: list[str], now_ms: int) -> WholeRow:
+    row = row_of(device, now_ms)
+    values = {value.metric: value for value in row.values}
+    shown = slots(columns, values, chosen=bool(view.metrics))
+    return WholeRow(
+        row,
+        [
+            Slot(values.get(metric or ""), metric in (column, None))
+            for column, metric in zip(columns, shown, strict=True)
+        ],
+    )

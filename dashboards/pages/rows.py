@@ -12,9 +12,6 @@ from dashboards.pages import status
 from dashboards.pages.wording import ago_text, value_text
 from ingest.fields import from_us
 
-# A row shows this many values; the rest is a click away. More would make rows of uneven height.
-VALUES_IN_ROW = 4
-
 
 @dataclass(frozen=True)
 class ShownValue:
@@ -22,6 +19,7 @@ class ShownValue:
     text: str
     at: datetime
     ago: str
+    unit: str
 
 
 @dataclass(frozen=True)
@@ -42,20 +40,16 @@ class Row:
     def rejected(self) -> str:
         return f"{self.device.counts['rejected']:,}"
 
-    @property
-    def values_in_row(self) -> list[ShownValue]:
-        return self.values[:VALUES_IN_ROW]
-
-    @property
-    def more(self) -> int:
-        return max(0, len(self.values) - VALUES_IN_ROW)
-
 
 def row_of(device: DevicePresent, now_ms: int) -> Row:
     relay_interval_s = settings.OPTIONS.relay_interval_s
     values = [
         ShownValue(
-            metric, value_text(value), from_us(round(ts_ms * 1000)), ago_text(now_ms - ts_ms)
+            metric,
+            value_text(value),
+            from_us(round(ts_ms * 1000)),
+            ago_text(now_ms - ts_ms),
+            device.units.get(metric, ""),
         )
         for metric, (ts_ms, value) in sorted(device.values.items())
     ]

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.hubs import Hub
 
@@ -40,6 +40,11 @@ def send_at(hub: Hub, token: str, samples: Mapping[int, Mapping[str, object]]) -
     headers = {"Authorization": f"Bearer {token}"}
     answer = hub.ask("/ingest/", json.dumps({"readings": readings}), headers=headers)
     assert answer.status == 200, answer
+
+
+def row(page: Page, uid: str) -> Locator:
+    """A device's row on the fleet page."""
+    return page.locator(f'tr[data-uid="{uid}"]')
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import signal
-import subprocess
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
@@ -12,7 +11,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from dashboards.live.present import Value
 from dashboards.pages.wording import ago_text, value_text
 from tests.browser.conftest import TIMEOUT_MS
-from tests.browser.pages import expect_live, open_page, send, sending
+from tests.browser.pages import expect_live, open_page, row, send
 from tests.hubs import Hub, wait_until
 
 NASTY = '<img src=x onerror="document.title=1">'
@@ -30,51 +29,6 @@ def ink_of(value: Locator) -> str:
 
     wait_until(has_ink, "the value to have a colour")
     return inks[-1]
-
-
-def row(page: Page, uid: str) -> Locator:
-    return page.locator(f'tr[data-uid="{uid}"]')
-
-
-def test_the_fleet_is_live(page: Page, hub: Hub) -> None:
-    token = hub.store.add_device("roof")
-    send(hub, token, temperature=21.5, door=True, state="ok")
-    open_page(page, hub)
-    roof = row(page, "roof")
-    expect(roof.locator(".status-word")).to_have_text("online")
-    expect(roof.locator(".slot")).to_have_text(["doortrue", "stateok", "temperature21.50"])
-    send(hub, token, temperature=22.75)
-    expect(roof).to_contain_text("22.75")
-    expect(roof.locator(".ago")).to_have_text(re.compile("now|s ago"))
-    expect(page.locator("#online")).to_have_text("1")
-
-
-def test_readings_per_second_are_those_that_are_sent(page: Page, hub: Hub) -> None:
-    token = hub.store.add_device("roof")
-    open_page(page, hub)
-    with sending(hub, token):
-        expect(row(page, "roof").locator(".rate")).to_have_text(re.compile(r"^[2-9]\.\d\d$"))
-        expect(page.locator("#readings-rate")).to_have_text(re.compile(r"^[2-9]\.\d\d$"))
-
-
-def test_an_empty_hub_leads_to_the_first_reading(page: Page, hub: Hub) -> None:
-    open_page(page, hub)
-    expect(page.get_by_role("heading", name="No devices yet")).to_be_visible()
-    snippet = page.locator("#snippet-send").inner_text()
-    token = hub.store.add_device("porch")
-    expect(page.get_by_role("heading", name="Waiting for the first reading")).to_be_visible()
-    expect(row(page, "porch").locator(".status-word")).to_have_text("never seen")
-    subprocess.run(snippet.replace("TOKEN", token), shell=True, check=True, capture_output=True)
-    expect(row(page, "porch")).to_contain_text("21.50")
-    expect(page.locator("#first")).to_be_hidden()
-
-
-def test_the_snippet_can_be_copied(page: Page, hub: Hub) -> None:
-    open_page(page, hub)
-    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page.locator("button[data-copy=snippet-send]").click()
-    expect(page.locator("button[data-copy=snippet-send]")).to_have_text("Copied")
-    assert f"http://127.0.0.1:{hub.port}/ingest/" in page.evaluate("navigator.clipboard.readText()")
 
 
 def test_a_stopped_hub_shows_as_stale_and_recovers(page: Page, hub: Hub) -> None:
@@ -152,22 +106,6 @@ def test_what_a_device_says_is_text_and_never_markup(page: Page, hub: Hub) -> No
         expect(page.get_by_text(NASTY, exact=True).first).to_be_visible()
         assert page.locator("img").count() == 0
         assert page.title() != "1"
-
-
-def test_the_filter_and_the_chips_are_kept_in_the_address(page: Page, hub: Hub) -> None:
-    for uid in ("attic", "cellar", "roof"):
-        token = hub.store.add_device(uid)
-    send(hub, token, temperature=21.5)
-    open_page(page, hub)
-    page.get_by_label("Filter devices").fill("TEMPER")
-    expect(page.locator("#shown")).to_have_text("1")
-    expect(row(page, "attic")).to_be_hidden()
-    page.get_by_label("Filter devices").fill("")
-    page.get_by_role("button", name="never seen").click()
-    expect(page.locator("#shown")).to_have_text("2")
-    page.reload()
-    expect(page.locator("#shown")).to_have_text("2")
-    expect(row(page, "roof")).to_be_hidden()
 
 
 @pytest.mark.parametrize("path", ["/", "/devices/roof/"])

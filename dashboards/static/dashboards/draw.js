@@ -3,6 +3,8 @@
 
 const noted = new Map();
 
+export const part = (id) => document.getElementById(id);
+
 export function draw(key, job) {
   if (noted.size === 0) requestAnimationFrame(drain);
   noted.set(key, job);

@@ -1,34 +1,40 @@
 // The fleet page: rows are adopted from the first paint, kept current by /ws/live/, and only those
-// in sight are touched.
+// in sight are touched. New values move no row: the order is that of the last sorting.
 
 import { everySecond, hubNow, setHubTime } from "./clock.js";
 import { startCopying } from "./copy.js";
-import { draw, setText } from "./draw.js";
+import { draw, part, setText } from "./draw.js";
 import { addTotals, beginAnew, drawFigures, drawRates } from "./figures.js";
-import { shows, showCounts, startFilter } from "./filter.js";
 import { onKey, walk } from "./keys.js";
 import { showLine, startLine } from "./line.js";
 import { Live } from "./live.js";
-import { Rate, readings } from "./rates.js";
+import { common, ordered } from "./order.js";
+import { Pause } from "./pause.js";
 import { Row } from "./row.js";
 import { firstPaintMs } from "./rules.js";
+import { Sparks } from "./sparks.js";
+import { showColumns, showCounts, shows, startView, view } from "./controls.js";
 
-const IN_SIGHT_MARGIN = "300px";
-const body = document.querySelector("#rows tbody");
+const table = part("rows");
+const body = table.tBodies[0];
 const rows = new Map();
+const inSight = new Set();
 const dirty = new Set();
-let live;
+const pause = new Pause();
+let total = 0;
+let unsorted = view.sort === "rate"; // rates are not known before the page has looked for a moment
 
 const sight = new IntersectionObserver(
   (entries) => {
     for (const { target, isIntersecting } of entries) {
       const row = rows.get(target.dataset.uid);
-      if (!row) continue;
-      row.visible = isIntersecting;
-      if (isIntersecting) touch(row);
+      inSight[row && isIntersecting ? "add" : "delete"](row);
+      // Also while paused: it was not seen before, so it does not move.
+      if (inSight.has(row)) draw(row, () => drawRow(row, hubNow()));
     }
+    draw("lines", wantLines);
   },
-  { rootMargin: IN_SIGHT_MARGIN },
+  { rootMargin: "300px" },
 );
 
 function adopt(row) {
@@ -37,104 +43,141 @@ function adopt(row) {
   return row;
 }
 
+function remove(row) {
+  rows.delete(row.uid);
+  inSight.delete(row);
+  sight.unobserve(row.element);
+  draw(row, () => row.element.remove());
+}
+
 function touch(row) {
   dirty.add(row);
   draw("rows", drawRows);
 }
 
 function drawRows() {
+  if (pause.paused) return;
   const now = hubNow();
-  for (const row of dirty) {
-    if (!row.visible) continue;
-    row.draw(now);
-    dirty.delete(row);
-  }
+  for (const row of dirty) if (inSight.has(row)) drawRow(row, now);
+  dirty.clear();
 }
 
+function drawRow(row, now) {
+  const { series } = row;
+  row.draw(now, view);
+  if (row.series !== series) draw("lines", wantLines);
+  sparks.draw(row, now);
+}
+
+const wantLines = () => sparks.want([...inSight].filter(({ series }) => series));
+
 function take(message) {
-  let made = null;
+  const made = document.createDocumentFragment();
+  let others = false;
   for (const fragment of message.devices) {
     let row = rows.get(fragment.uid);
     if (!row) {
       row = adopt(Row.make(fragment));
-      (made ??= document.createDocumentFragment()).append(row.element);
+      made.append(row.element);
     }
-    row.take(fragment, message.at);
+    others = row.take(fragment, message.at) || others;
     touch(row);
   }
-  if (made) draw("made", () => body.append(made));
-  for (const uid of message.removed ?? []) remove(uid);
-  sumUp(message.at);
+  if (made.firstChild) draw("made", () => body.append(made));
+  for (const uid of message.removed ?? []) if (rows.has(uid)) remove(rows.get(uid));
+  if (others && !view.metrics.length) draw("columns", () => setColumns());
+  sumUp(message);
+  sparks.take(message);
   draw("judge", judge);
 }
 
-function remove(uid) {
-  const row = rows.get(uid);
-  if (!row) return;
-  rows.delete(uid);
-  dirty.delete(row);
-  sight.unobserve(row.element);
-  draw(row, () => row.element.remove());
-}
-
-function sumUp(atMs) {
-  let [all, rejected] = [0, 0];
-  for (const { fragment } of rows.values()) {
-    if (fragment === null) continue;
-    all += readings(fragment.counts);
-    rejected += fragment.counts.rejected;
+function sumUp(message) {
+  const before = total;
+  let rejected = total = 0;
+  for (const row of rows.values()) {
+    total += row.total;
+    rejected += row.rejected;
   }
-  addTotals(atMs, all, rejected);
+  addTotals(message, total, rejected);
+  pause.arrived(total - before);
 }
 
-// Statuses, counts and who is shown. While the line is not live, statuses stay as they were known.
+// Columns that nobody chose keep their places: others come after them.
+function setColumns(known = view.columns) {
+  const columns = view.metrics.length ? view.metrics : common(rows.values(), known);
+  if (columns.join() === view.columns.join()) return;
+  showColumns(columns);
+  inSight.forEach(touch);
+}
+
+// Statuses: while the line is not live they stay as they were known.
 function judge() {
+  if (pause.paused) return;
   const now = hubNow();
-  const known = live.state.kind === "live";
+  if (live.state.kind === "live") for (const row of rows.values()) if (row.judge(now)) touch(row);
+  count();
+}
+
+function count() {
   const counts = { online: 0, stale: 0, offline: 0, "never-seen": 0 };
   let shown = 0;
   for (const row of rows.values()) {
-    if (known && row.judge(now)) touch(row);
     counts[row.status] += 1;
-    const isShown = shows(row);
-    if (row.element.hidden === isShown) row.element.hidden = !isShown;
-    shown += isShown;
+    row.show(shows(row));
+    shown += row.shown;
   }
   drawFigures(counts, rows.size);
-  showCounts(counts, rows.size);
-  setText(document.getElementById("shown"), String(shown));
-  setText(document.getElementById("total"), String(rows.size));
-  document.getElementById("nothing").hidden = shown > 0;
-  document.getElementById("rows").hidden = shown === 0;
-  document.getElementById("fleet").hidden = rows.size === 0;
-  document.getElementById("first").hidden = rows.size > counts["never-seen"];
-  const head = document.getElementById("first-head");
+  showCounts(counts, rows.size, shown);
+  part("fleet").hidden = rows.size === 0;
+  part("first").hidden = rows.size > counts["never-seen"];
+  const head = part("first-head");
   if (rows.size > 0) setText(head, head.dataset.waiting);
 }
 
 function tick() {
+  if (pause.paused) return;
   const now = hubNow();
-  for (const row of rows.values()) if (row.visible) row.drawAges(now);
+  for (const row of inSight) row.drawAges(now);
+  if (live.state.kind !== "live") return;
+  for (const row of inSight) sparks.draw(row, now);
   judge();
-  if (live.state.kind === "live") drawRates();
+  if (drawRates() && unsorted) sort();
 }
 
 function snapshot(message) {
   // Totals of before may be another hub's, and their gap is no rate.
   beginAnew();
-  for (const row of rows.values()) row.rate = Rate.forInterval(row.intervalS);
   const there = new Set(message.devices.map(({ uid }) => uid));
-  for (const uid of rows.keys()) if (!there.has(uid)) remove(uid);
+  for (const row of rows.values()) {
+    row.beginAnew();
+    if (!there.has(row.uid)) remove(row);
+  }
   take(message);
+  sparks.missed();
+}
+
+function sort() {
+  unsorted = false;
+  body.append(...ordered([...rows.values()], view, hubNow()).map(({ element }) => element));
+}
+
+function showPause() {
+  const { paused, words } = pause;
+  setText(part("pause"), words);
+  part("pause").ariaPressed = paused;
+  document.documentElement.toggleAttribute("data-paused", paused);
+  if (!paused) inSight.forEach(touch);
 }
 
 setHubTime(firstPaintMs);
 for (const element of body.rows) adopt(new Row(element));
 startCopying();
-onKey("/", "Filter devices", () => document.getElementById("filter").focus());
-walk(() => [...body.querySelectorAll("tr:not([hidden]) .device a")], "device; Enter opens it");
-live = new Live({ sinceMs: firstPaintMs, onSnapshot: snapshot, onUpdate: take, onState: showLine });
+walk(() => [...body.querySelectorAll("tr:not([hidden]) a")], "device; Enter opens it");
+startView({ onSort: sort, onMetrics: () => setColumns([]), onChange: () => draw("count", count) });
+pause.onChange(() => draw("pause", showPause));
+part("pause").addEventListener("click", () => pause.toggle());
+onKey("p", "Pause or resume", () => pause.toggle());
+const live = new Live({ sinceMs: firstPaintMs, onSnapshot: snapshot, onUpdate: take, onState: showLine });
+const sparks = new Sparks(live, (series) => inSight.forEach((row) => row.series === series && touch(row)));
 startLine(() => live.retry());
-startFilter(() => draw("judge", judge));
 everySecond(() => draw("tick", tick));
-draw("judge", judge);

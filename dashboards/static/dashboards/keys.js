@@ -1,19 +1,19 @@
-// Keyboard shortcuts of the page, and the dialog that lists them: `?`, or the button in the top.
-//
-// They can be switched off there: whoever speaks to a browser, or hits keys by mistake, needs that
-// (WCAG 2.1.4). Nothing is heard while somebody types, nor under a dialog.
+// The page's keys, and the dialog that lists them. There they can be switched off: whoever speaks to
+// a browser, or hits keys by mistake, needs that (WCAG 2.1.4).
+
+import { part } from "./draw.js";
 
 const OFF = "weir-keys-off";
-const TYPING = "input, textarea, select, [contenteditable]";
+const TYPING = "input, textarea, select, dialog[open] *";
 const keys = new Map();
 let dialog;
 
-// `act` is called with the event; `help` says in the dialog what it does.
+// `help` says in the dialog what `act` does.
 export function onKey(key, help, act) {
   keys.set(key, { help, act });
 }
 
-// j and k move the focus through `links()`, the links of a table's rows, say; Enter opens one.
+// j and k move the focus through `links()`, a table's rows say.
 export function walk(links, what) {
   const step = (by) => {
     const all = links();
@@ -24,50 +24,36 @@ export function walk(links, what) {
   onKey("k", `Previous ${what}`, () => step(-1));
 }
 
-const areOff = () => localStorage.getItem(OFF) !== null;
-
 addEventListener("keydown", (event) => {
-  const { target, key } = event;
-  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (key === "Escape" && target.matches?.(TYPING)) target.blur();
-  const typed = target.closest?.(TYPING) || document.querySelector("dialog[open]");
+  const { target, key, ctrlKey, metaKey, altKey } = event;
+  if (key === "Escape") target.blur();
   const found = keys.get(key);
-  if (!found || typed || areOff()) return;
+  if (!found || ctrlKey || metaKey || altKey || target.closest(TYPING) || localStorage[OFF]) return;
   event.preventDefault();
-  found.act(event);
+  found.act();
 });
 
 function show() {
   dialog ??= make();
-  dialog.querySelector("dl").replaceChildren(...[...keys].map(([key, { help }]) => line(key, help)));
-  dialog.querySelector("input").checked = !areOff();
+  const lines = [...keys].map(([key, { help }]) => {
+    const line = part("key-template").content.cloneNode(true);
+    line.querySelector("kbd").textContent = key;
+    line.querySelector("dd").textContent = help;
+    return line;
+  });
+  dialog.querySelector("dl").replaceChildren(...lines);
+  dialog.querySelector("input").checked = !localStorage[OFF];
   dialog.showModal();
 }
 
 function make() {
-  const made = document.getElementById("keys-template").content.firstElementChild.cloneNode(true);
-  made.querySelector("input").addEventListener("change", ({ target }) => {
-    if (target.checked) localStorage.removeItem(OFF);
-    else localStorage.setItem(OFF, "");
-  });
+  const made = part("keys-dialog");
+  made.addEventListener("change", ({ target }) => (localStorage[OFF] = target.checked ? "" : "1"));
   // A click beside it closes it.
   made.addEventListener("click", ({ target }) => target === made && made.close());
-  document.body.append(made);
   return made;
 }
 
-function line(key, help) {
-  const made = document.createElement("div");
-  const [term, said] = [document.createElement("dt"), document.createElement("dd")];
-  const cap = document.createElement("kbd");
-  cap.textContent = key;
-  said.textContent = help;
-  term.append(cap);
-  made.append(term, said);
-  return made;
-}
-
-const button = document.getElementById("keys");
-button.hidden = false;
-button.addEventListener("click", show);
+part("keys").hidden = false;
+part("keys").addEventListener("click", show);
 onKey("?", "Show these keys", show);

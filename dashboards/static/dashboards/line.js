@@ -1,14 +1,12 @@
 // Says how the connection is: a pill when all is well, a banner when the numbers are old.
 
 import { everySecond } from "./clock.js";
-import { setText } from "./draw.js";
+import { part, setText } from "./draw.js";
 import { clockText } from "./wording.js";
 
 const PILL = { connecting: "Connecting", live: "Live", waiting: "Reconnecting", stale: "Stale", refused: "Disconnected" };
 const NOT_LOGGED_IN = 4401;
-const part = (id) => document.getElementById(id);
-
-let current = { kind: "connecting" };
+let current = {};
 
 export function startLine(retry) {
   part("retry").addEventListener("click", retry);
@@ -17,27 +15,20 @@ export function startLine(retry) {
 
 export function showLine(state) {
   current = state;
-  document.documentElement.dataset.line = state.kind;
-  setText(part("pill-word"), PILL[state.kind]);
-  part("banner").hidden = state.kind === "live" || state.kind === "connecting";
-  part("retry").hidden = state.kind !== "waiting";
-  part("login-again").hidden = state.code !== NOT_LOGGED_IN;
-  setText(part("banner-words"), words(state));
+  const { kind, code, since, message } = state;
+  document.documentElement.dataset.line = kind;
+  setText(part("pill-word"), PILL[kind]);
+  part("banner").hidden = kind === "live" || kind === "connecting";
+  part("retry").hidden = kind !== "waiting";
+  part("login-again").hidden = code !== NOT_LOGGED_IN;
+  const refused = code === NOT_LOGGED_IN ? "You are logged out." : (message ?? "The hub refused this page.");
+  setText(part("banner-words"), kind === "refused" ? refused : since ? `Stale since ${clockText(since)}.` : "");
   countDown();
-}
-
-function words(state) {
-  if (state.code === NOT_LOGGED_IN) return "You are logged out.";
-  if (state.kind === "refused") return state.message ?? "The hub refused this page.";
-  return state.since ? `Stale since ${clockText(state.since)}.` : "";
 }
 
 function countDown() {
   const { kind, retryAt } = current;
-  if (kind === "waiting") {
-    const seconds = Math.ceil((retryAt - Date.now()) / 1000);
-    setText(part("banner-next"), seconds > 0 ? `Connection lost. Reconnecting in ${seconds} s.` : "Reconnecting…");
-  } else {
-    setText(part("banner-next"), kind === "stale" ? "Connected, but no summaries come from the hub." : "");
-  }
+  const seconds = Math.ceil((retryAt - Date.now()) / 1000);
+  const waiting = seconds > 0 ? `Connection lost. Reconnecting in ${seconds} s.` : "Reconnecting…";
+  setText(part("banner-next"), kind === "waiting" ? waiting : kind === "stale" ? "Connected, but no summaries come from the hub." : "");
 }

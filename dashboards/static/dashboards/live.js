@@ -79,6 +79,7 @@ export class Live {
 
   #take(message) {
     setHubTime(message.at);
+    message.tails ??= [];
     this.tries = 0;
     if (message.type === "snapshot") {
       this.heartbeatMs = message.heartbeat_ms;

@@ -1,49 +1,60 @@
 // One device's row: what is known of it, and how it is drawn. Texts are set as text, never as HTML:
-// a device chooses its metrics' names and its values.
+// a device chooses its metrics' names and its values. Cells are made when it is first in sight.
 
-import { setText } from "./draw.js";
+import { part, setText } from "./draw.js";
+import { slots } from "./order.js";
 import { Rate, readings } from "./rates.js";
 import { rules } from "./rules.js";
 import { agoText, rateText, statusOf, statusWord, timeText, valueText } from "./wording.js";
 
-const table = document.getElementById("rows");
-const template = document.getElementById("row-template");
-const SLOTS = Number(table.dataset.values);
+const template = part("row-template");
+const cells = part("cells-template").content;
+const PARTS = ["name", "uid", "word", "ago", "spark", "rate", "rejected"];
 
 export class Row {
+  values = {};
+  units = {};
+  total = 0;
+  rejected = 0;
+  series = null; // "uid/metric" that its line is of
+
   constructor(element) {
     const { uid, status, seen, intervalS } = element.dataset;
-    this.element = element;
-    this.uid = uid;
-    this.status = status;
+    Object.assign(this, { element, uid, status, shown: !element.hidden, known: false });
     this.seenMs = seen ? Number(seen) : null;
     this.intervalS = intervalS ? Number(intervalS) : null;
-    this.fragment = null;
-    this.rate = Rate.forInterval(this.intervalS);
-    this.visible = false;
-    this.parts = Object.fromEntries(
-      ["name", "uid", "word", "ago", "slots", "rate", "stored", "rejected"].map((part) => [part, element.querySelector(`.${part}`)]),
-    );
-    const metrics = [...element.querySelectorAll(".metric")].map((each) => each.textContent);
-    this.searched = [uid, this.parts.name.textContent, ...metrics].join("\n").toLowerCase();
+    this.name = element.querySelector(".name").textContent;
+    this.beginAnew();
   }
 
   static make({ uid }) {
     const element = template.content.firstElementChild.cloneNode(true);
-    element.dataset.uid = uid;
+    Object.assign(element.dataset, { uid, status: "never-seen" });
     element.querySelector("a").href = template.dataset.deviceUrl.replace("UID", encodeURIComponent(uid));
     return new Row(element);
   }
 
-  take(fragment, atMs) {
-    this.fragment = fragment;
-    this.seenMs = fragment.seen;
-    if (fragment.interval_s !== this.intervalS) {
-      this.intervalS = fragment.interval_s;
-      this.rate = Rate.forInterval(this.intervalS);
+  beginAnew() {
+    this.rate = Rate.forInterval(this.intervalS);
+  }
+
+  // Whether it names other metrics than before.
+  take({ name, seen, values, units = {}, counts, interval_s }, atMs) {
+    const metrics = Object.keys(values);
+    const others = metrics.length !== Object.keys(this.values).length || metrics.some((one) => !Object.hasOwn(this.values, one));
+    if (interval_s !== this.intervalS) {
+      this.intervalS = interval_s;
+      this.beginAnew();
     }
-    this.rate.add(atMs, readings(fragment.counts));
-    this.searched = [fragment.uid, fragment.name, ...Object.keys(fragment.values)].join("\n").toLowerCase();
+    if (others || !this.known || name !== this.said) {
+      this.slots = null;
+      this.searched = [this.uid, name, ...metrics].join("\n").toLowerCase();
+    }
+    Object.assign(this, { known: true, said: name, name: name || this.uid, seenMs: seen, values, units });
+    this.total = readings(counts);
+    this.rejected = counts.rejected;
+    this.rate.add(atMs, this.total);
+    return others;
   }
 
   // Whether the status became another one.
@@ -53,40 +64,65 @@ export class Row {
     return this.status !== before;
   }
 
-  draw(nowMs) {
-    const { element, fragment, parts } = this;
+  show(shown) {
+    if (shown !== this.shown) this.element.hidden = !shown;
+    this.shown = shown;
+  }
+
+  draw(nowMs, { columns, metrics }) {
+    if (this.columns !== columns) this.#makeCells(columns);
+    const { element, parts } = this;
     if (element.dataset.status !== this.status) element.dataset.status = this.status;
     setText(parts.word, statusWord(this.status));
     this.drawAges(nowMs);
-    if (fragment === null) return;
-    setText(parts.name, fragment.name || fragment.uid);
-    setText(parts.uid, fragment.name ? fragment.uid : "");
-    if (fragment.seen !== null) parts.ago.title = timeText(fragment.seen);
-    setText(parts.stored, fragment.counts.stored.toLocaleString("en"));
-    setText(parts.rejected, fragment.counts.rejected.toLocaleString("en"));
-    parts.rejected.classList.toggle("some", fragment.counts.rejected > 0);
-    this.#drawValues(Object.keys(fragment.values).sort());
+    if (!this.known) return;
+    setText(parts.name, this.name);
+    setText(parts.uid, this.said && this.uid);
+    if (this.seenMs !== null) parts.ago.title = timeText(this.seenMs);
+    setText(parts.rejected, this.rejected.toLocaleString("en"));
+    parts.rejected.classList.toggle("some", this.rejected > 0);
+    this.slots ??= this.#fill(columns, metrics.length > 0);
+    this.slots.forEach((metric, at) => metric && this.#drawValue(parts.slots[at].children, metric));
   }
 
   drawAges(nowMs) {
+    if (!this.parts) return;
     setText(this.parts.ago, this.seenMs === null ? "never" : agoText(nowMs - this.seenMs));
     setText(this.parts.rate, rateText(this.rate.at(nowMs)));
   }
 
-  #drawValues(metrics) {
-    const shown = metrics.slice(0, SLOTS);
-    const slots = this.parts.slots;
-    if (slots.dataset.metrics !== metrics.join()) {
-      slots.dataset.metrics = metrics.join();
-      slots.replaceChildren(...shown.map(makeSlot), ...more(metrics.length));
+  #makeCells(columns) {
+    const { element } = this;
+    const most = Math.max(columns.length, 1);
+    if (element.querySelectorAll(".slot").length !== most) {
+      const made = cells.cloneNode(true);
+      const slot = made.querySelector(".slot");
+      for (let more = 1; more < most; more += 1) slot.after(slot.cloneNode(true));
+      element.replaceChildren(element.cells[0], made);
     }
-    shown.forEach((metric, index) => {
-      const [tsMs, value] = this.fragment.values[metric];
-      const element = slots.children[index].lastElementChild;
-      const text = steadyText(value, element.textContent);
-      setText(element, text);
-      element.title = `${text}, ${timeText(tsMs)}`;
+    Object.assign(this, { columns, slots: null, parts: { slots: element.querySelectorAll(".slot") } });
+    for (const name of PARTS) this.parts[name] = element.querySelector(`.${name}`);
+  }
+
+  #fill(columns, chosen) {
+    const filled = slots(columns, this.values, chosen);
+    const drawn = filled.find((metric) => metric && typeof this.values[metric][1] !== "string");
+    this.series = drawn ? `${this.uid}/${drawn}` : null;
+    filled.forEach((metric, at) => {
+      const [name, value, unit] = this.parts.slots[at].children;
+      name.parentElement.classList.toggle("own", !metric || metric === columns[at]);
+      name.textContent = name.title = metric ?? "";
+      if (!metric) [value.textContent, unit.textContent, value.title] = ["–", "", ""];
     });
+    return filled;
+  }
+
+  #drawValue([, shown, unit], metric) {
+    const [tsMs, value] = this.values[metric];
+    const text = steadyText(value, shown.textContent);
+    setText(shown, text);
+    setText(unit, this.units[metric] ?? "");
+    shown.title = `${text}, ${timeText(tsMs)}`;
   }
 }
 
@@ -94,24 +130,4 @@ export class Row {
 function steadyText(value, before) {
   const [, decimals = ""] = before.match(/^-?\d+\.(\d+)$/) ?? [];
   return Number.isInteger(value) && decimals ? value.toFixed(decimals.length) : valueText(value);
-}
-
-function makeSlot(metric) {
-  const slot = labelled("div", "slot", "");
-  const name = labelled("span", "metric", metric);
-  name.title = metric;
-  slot.append(name, labelled("span", "value live-value", ""));
-  return slot;
-}
-
-function more(count) {
-  if (count === 0) return [labelled("span", "none", "no readings yet")];
-  return count > SLOTS ? [labelled("span", "more", `+${count - SLOTS} more`)] : [];
-}
-
-function labelled(tag, className, text) {
-  const element = document.createElement(tag);
-  element.className = className;
-  element.textContent = text;
-  return element;
 }

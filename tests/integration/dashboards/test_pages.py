@@ -79,6 +79,38 @@ def test_the_fleet_is_painted_with_its_status_and_latest_values(
     assert ">true</span>" in page
 
 
+def test_rows_beyond_the_first_screens_come_without_their_cells(
+    browser_client: Client,
+) -> None:
+    """A thousand whole rows would be a megabyte, and be laid out before anything is seen."""
+    Device.objects.bulk_create(
+        Device(uid=f"d{number:03}") for number in range(fleet.ROWS_WHOLE + 60)
+    )
+    page = text_of(browser_client.get("/"))
+    assert page.count("<tr data-uid=") == fleet.ROWS_WHOLE + 60
+    assert page.count('<td class="status">') == fleet.ROWS_WHOLE + 1  # one is in the template
+    assert page.count('<span class="name"') == fleet.ROWS_WHOLE + 61
+
+
+def test_whole_are_those_rows_that_the_address_asks_for(
+    browser_client: Client, roof: Device
+) -> None:
+    Device.objects.bulk_create(Device(uid=f"d{number:03}") for number in range(fleet.ROWS_WHOLE))
+    page = text_of(browser_client.get("/?q=TEMPER&metrics=temperature&sort=-metric:temperature"))
+    rows = page[page.index("<tbody>") : page.index("</tbody>")]
+    first, *others = rows.split("<tr ")[1:]
+    assert first.startswith('data-uid="roof"')
+    assert ">20</span>" in first
+    assert all(" hidden>" in row and "<td" not in row for row in others)
+    assert f'<span id="shown">1</span> of <span id="total">{len(others) + 1}</span>' in page
+    assert 'aria-sort="descending"><button type="button" data-sort="metric:temperature"' in page
+
+
+def test_a_value_has_its_unit(browser_client: Client, roof: Device) -> None:
+    Series.objects.filter(metric="temperature").update(unit="°C")
+    assert '>20</span><span class="unit">°C</span>' in text_of(browser_client.get("/"))
+
+
 def test_what_a_device_is_named_is_shown_as_text(browser_client: Client, roof: Device) -> None:
     for path in ("/", "/devices/roof/"):
         page = text_of(browser_client.get(path))

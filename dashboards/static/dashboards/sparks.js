@@ -1,0 +1,95 @@
+// The last five minutes of one series for each row in sight: history first, then the tails that the
+// live line brings. A series that went out of sight is asked for again when it comes back.
+
+import { History } from "./history.js";
+import { Charted } from "./series.js";
+import { drawLine, roomy } from "./spark.js";
+import { valueText } from "./wording.js";
+
+const SPAN_MS = 300_000;
+const STEP_MS = 10_000;
+// While somebody scrolls nothing is asked for.
+const SETTLE_MS = 150;
+const RETRY_MS = 5_000;
+const ASKED = Object.entries({ from: "now-5m", to: "now", points: SPAN_MS / STEP_MS, step_ms: STEP_MS });
+
+export class Sparks {
+  #history = new History();
+  #lines = new Map(); // by series
+  #wanted = [];
+
+  // `onFresh` hears of each series that can be drawn anew.
+  constructor(live, onFresh) {
+    Object.assign(this, { live, onFresh });
+  }
+
+  // The rows in sight from now on.
+  want(rows) {
+    const wanted = rows.map(({ series }) => series);
+    this.#miss(this.#wanted.filter((series) => !wanted.includes(series)));
+    this.#wanted = wanted;
+  }
+
+  // The connection was lost: what went by meanwhile is in no tail.
+  missed() {
+    this.#miss(this.#lines.keys());
+  }
+
+  take({ tails, at }) {
+    for (const tail of tails) {
+      const line = this.#of(tail.series);
+      line.take(tail, at);
+      if (!line.whole && !line.held) this.#soon(SETTLE_MS);
+      this.onFresh(tail.series);
+    }
+  }
+
+  // Draws a row's line, if it is known; else leaves what is there.
+  draw({ series, parts }, nowMs) {
+    const line = this.#lines.get(series);
+    if (!line?.columns) return;
+    line.dropBefore(nowMs - SPAN_MS - STEP_MS);
+    const [starts, means] = line.plotted();
+    const known = means.filter((mean) => mean !== null);
+    const [low, high] = [Math.min(...known), Math.max(...known)];
+    const points = starts.map((start, at) => means[at] !== null && [Math.min(start + STEP_MS / 2, nowMs), means[at]]);
+    const canvas = parts.spark.firstChild ?? parts.spark.appendChild(document.createElement("canvas"));
+    drawLine(canvas, points, [nowMs - SPAN_MS, nowMs], roomy(low, high));
+    const words = known.length ? `from ${valueText(low)} to ${valueText(high)}` : "no readings";
+    canvas.role = "img";
+    canvas.ariaLabel = canvas.title = `${series.slice(series.indexOf("/") + 1)}: ${words}`;
+  }
+
+  #of(series) {
+    if (!this.#lines.has(series)) this.#lines.set(series, new Charted(series));
+    return this.#lines.get(series);
+  }
+
+  #miss(some) {
+    for (const series of some) this.#of(series).missed();
+    this.#soon(SETTLE_MS);
+  }
+
+  #soon(ms) {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.#ask(), ms);
+  }
+
+  async #ask() {
+    this.live.chart(this.#wanted.map((series) => ({ series, step_ms: STEP_MS })));
+    const missing = this.#wanted.filter((series) => !this.#of(series).whole);
+    if (missing.length === 0) return;
+    for (const series of missing) this.#of(series).ask();
+    try {
+      const answer = await this.#history.ask([...ASKED, ...missing.map((series) => ["series", series])]);
+      for (const one of answer?.series ?? []) {
+        const key = `${one.device}/${one.metric}`;
+        this.#of(key).answer(one, answer.at, answer.step_ms);
+        if (!this.#of(key).whole) this.#soon(SETTLE_MS);
+        this.onFresh(key);
+      }
+    } catch {
+      this.#soon(RETRY_MS); // what is wrong, the line says
+    }
+  }
+}
