@@ -68,7 +68,7 @@ def measure_usual(database: Database, shape: Shape, lengths: Lengths) -> Figures
         order = Order(
             server.url, str(database.tokens), shape.name, lengths.usual_s, 0.0, usual=True
         )
-        sent = _send(database, server, order)
+        sent = send(database, server, order)
         peak = peak_bytes(server.pid)
         return _figures(sent, sent.usage, sent.busy_s, peak)
 
@@ -143,7 +143,7 @@ def _hub_run(
             order = Order(
                 server.url, str(database.tokens), shape.name, duration_s, behind_s, begin_at_s, rate
             )
-            sent = _send(database, server, order)
+            sent = send(database, server, order)
         peak = peak_bytes(server.pid)
     if sent.result["rejected"]:
         raise Trouble(f"The hub refused what it should take: {sent.result}")
@@ -157,7 +157,7 @@ def _hub_run(
     return sent, sealed, peak
 
 
-def _send(database: Database, server: Server, order: Order) -> Sent:
+def send(database: Database, server: Server, order: Order) -> Sent:
     """Run a client; what the server used is read when the client says where it is."""
     command = [sys.executable, "-m", "benchmarks.client", json.dumps(asdict(order))]
     roots = (server.pid, *database.roots)

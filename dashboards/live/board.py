@@ -23,7 +23,7 @@ import orjson
 from dashboards.live.charts import Chart
 from dashboards.live.hubs import Hubs
 from dashboards.live.listener import ChannelLayer, Listener
-from dashboards.live.present import DevicePresent, Known, Present
+from dashboards.live.present import Changes, DevicePresent, Known, Present
 from dashboards.live.priming import Load, Priming
 from dashboards.live.subscription import Subscription
 from dashboards.live.tailing import LoadTails, Tailing
@@ -45,6 +45,10 @@ STALE_MIN_S = 4.0
 # once: all dashboards fetch history then, which a hub that is merely slow could do without.
 GONE_INTERVALS = 30
 GONE_MIN_S = 30.0
+# Dashboards are sent their updates one after the other, so far apart, and within such a part of an
+# interval: a hundred messages in one go would keep devices waiting for their acks.
+APART_S = 0.002
+SPREAD = 0.2
 # Said by a clock that was set back since: times go on from where it is now.
 SET_BACK_MS = 5_000
 
@@ -280,10 +284,21 @@ class Board:
         self.tails.tick(tick_ms, several_hubs=self._hubs.several)
         await self.tailing.at(tick_ms)
         self._tick_ms = tick_ms
-        now_s = self._elapsed()
+        due = self._offer(changes)
+        apart_s = min(APART_S, self.interval_s * SPREAD / max(len(due), 1))
+        next_s = self._elapsed()
+        for viewer in due:
+            viewer.wake.set()
+            next_s += apart_s
+            await asyncio.sleep(max(0.0, next_s - self._elapsed()))
+
+    def _offer(self, changes: Changes) -> list[Viewer]:
+        """Give all viewers what changed; whose time it is to be sent something."""
+        due, before_s = [], self._elapsed() + self.interval_s / 2
         for audience in self._audiences:
             changed, removed = audience.take(changes)
             for viewer in audience.viewers:
                 self.merged += viewer.merge(changed, removed)
-                if now_s - viewer.sent_s >= viewer.interval_s - self.interval_s / 2:
-                    viewer.wake.set()
+                if viewer.sent_s + viewer.interval_s <= before_s:
+                    due.append(viewer)
+        return due

@@ -15,7 +15,7 @@ class Duty:
         self._kept_s = kept_s
         self._earned_s = kept_s
         self._now_s = now_s
-        self._one_s = 0.001  # what one takes; a guess, until it was measured
+        self._one_s = kept_s / 10  # what one takes; a careful guess, until it was measured
 
     def affords(self, now_s: float) -> int:
         """How many may be read at `now_s`, of a clock that is never set."""
@@ -29,4 +29,5 @@ class Duty:
     def spend(self, count: int, took_s: float) -> None:
         """Reading so many took so long."""
         self._earned_s -= took_s
-        self._one_s += (took_s / max(count, 1) - self._one_s) / 4
+        one_s = took_s / max(count, 1)
+        self._one_s = max(one_s, self._one_s + (one_s - self._one_s) / 4)

@@ -51,3 +51,15 @@ class BoardCollector(Collector):
             "Updates merged into the next because a dashboard had one in flight.",
             board.merged,
         )
+        yield GaugeMetricFamily(
+            "weir_charts", "Series that dashboards chart, by width.", len(board.tails)
+        )
+        yield CounterMetricFamily("weir_tails", "Tails read for charts.", board.tailing.read)
+        yield CounterMetricFamily(
+            "weir_tails_seconds", "Time spent on reading tails.", board.tailing.seconds
+        )
+        yield CounterMetricFamily(
+            "weir_tail_hints",
+            "Times a dashboard was told to fetch a chart's history.",
+            board.tails.hints,
+        )
