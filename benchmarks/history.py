@@ -33,7 +33,7 @@ DAYS, QUICK_DAYS = 366, 31
 REPEATS, QUICK_REPEATS = 41, 9
 HEAD: Final = (
     *("engine", "range", "readings", "buckets", "made of"),
-    *("warm ms p50 p95", "new connection", "raw ms", "×raw"),
+    *("warm ms p50 p95", "CPU ms", "new connection", "raw ms", "×raw"),
 )
 
 
@@ -131,6 +131,7 @@ def _line(engine: str, name: str, of: dict[str, Any]) -> tuple[str, ...]:
         f"{of['buckets']:,}",
         of["source"],
         f"{of['warm_median_ms']:.1f} {of['warm_p95_ms']:.1f}{slow}",
+        f"{of['cpu_ms']:.1f}",
         f"{of['cold_median_ms']:.1f} {of['cold_p95_ms']:.1f}",
         f"{of['raw_ms']:,.0f}",
         f"{of['times_raw']:,.3g}{few}",

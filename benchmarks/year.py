@@ -22,6 +22,7 @@ from math import ceil
 from typing import Any, Final
 
 from benchmarks import django_setup  # noqa: F401
+from benchmarks.usage import used
 
 from django.conf import settings  # isort: skip
 from django.core.management import call_command  # isort: skip
@@ -103,7 +104,10 @@ def measured(series: Series, length: timedelta, repeats: int, end: datetime) -> 
         return found
 
     cold = [_timed(asked, before=_forget)[0] for _ in range(COLD_REPEATS)]
+    processes = _processes()
+    before = used(*processes)
     warm = [_timed(asked)[0] for _ in range(repeats)]
+    cpu_s = (used(*processes) - before).cpu_s / repeats
     found = asked()
     raw_s, raw = _timed(lambda: from_readings(series, found))
     for _ in range(0 if raw_s > 1 else 2):
@@ -118,6 +122,7 @@ def measured(series: Series, length: timedelta, repeats: int, end: datetime) -> 
         "warm_p95_ms": _at(warm, 0.95) * 1e3,
         "cold_median_ms": _at(cold, 0.5) * 1e3,
         "cold_p95_ms": _at(cold, 0.95) * 1e3,
+        "cpu_ms": cpu_s * 1e3,
         "raw_ms": raw_s * 1e3,
         "times_raw": raw_s / _at(warm, 0.5),
     }
@@ -129,6 +134,15 @@ def _timed(call: Callable[[], Any], before: Callable[[], None] | None = None) ->
     began_s = time.perf_counter()
     answer = call()
     return time.perf_counter() - began_s, answer
+
+
+def _processes() -> list[int]:
+    """Whose work a question is: this process, and PostgreSQL's own for its connection."""
+    if connection.vendor != "postgresql":
+        return [os.getpid()]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        return [os.getpid(), *cursor.fetchone()]
 
 
 def _at(times_s: list[float], share: float) -> float:
