@@ -14,12 +14,8 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-CATEGORIES: Final = [
-    "devtools.timeline",
-    "devtools.timeline.frame",
-    "disabled-by-default-devtools.timeline",
-]
-BEGIN: Final = "BeginMainThreadFrame"
+CATEGORIES: Final = ["devtools.timeline", "disabled-by-default-devtools.timeline"]
+BEGIN: Final = ("AnimationFrame", "b")
 SCRIPT: Final = frozenset(
     ["FunctionCall", "EvaluateScript", "v8.evaluateModule", "FireAnimationFrame", "TimerFire"]
 )
@@ -39,7 +35,7 @@ class Frame(NamedTuple):
 
 def frames(trace: Sequence[Event]) -> list[Frame]:
     """The whole frames of the busiest page of the trace."""
-    begins = [event for event in trace if event["name"] == BEGIN]
+    begins = [event for event in trace if (event["name"], event["ph"]) == BEGIN]
     threads = [(event["pid"], event["tid"]) for event in begins]
     if not threads:
         return []

@@ -129,7 +129,7 @@ def measure(browser: Browser, hub: Hub, seconds: int) -> Figures:
     page.set_default_timeout(WAIT_MS)
     expect.set_options(timeout=WAIT_MS)
     open_page(page, hub)
-    page.wait_for_function("document.querySelectorAll('tr[data-status=online]').length > 900")
+    page.wait_for_function("() => Number(document.getElementById('online').textContent) > 900")
     loads = [load(browser, hub, page) for _ in range(LOADS)]
     begins, ends, parsed, paint = (statistics.median(each) for each in zip(*loads, strict=True))
     found = frames.frames(trace(browser, page, seconds))

@@ -32,6 +32,7 @@ the page makes the cells when they come into sight; a thousand whole rows are 1.
 class Slot(NamedTuple):
     """One cell of a value: `own` when it is of the metric that its column is of."""
 
+    metric: str
     value: ShownValue | None
     own: bool
 
@@ -119,7 +120,7 @@ def whole_row(device: DevicePresent, view: View, columns: list[str], now_ms: int
     return WholeRow(
         row,
         [
-            Slot(values.get(metric or ""), metric in (column, None))
+            Slot(metric or column, values.get(metric or ""), metric in (column, None))
             for column, metric in zip(columns, shown, strict=True)
         ],
     )

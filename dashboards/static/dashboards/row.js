@@ -111,7 +111,7 @@ export class Row {
     filled.forEach((metric, at) => {
       const [name, value, unit] = this.parts.slots[at].children;
       name.parentElement.classList.toggle("own", !metric || metric === columns[at]);
-      name.textContent = name.title = metric ?? "";
+      name.textContent = name.title = metric ?? columns[at];
       if (!metric) [value.textContent, unit.textContent, value.title] = ["–", "", ""];
     });
     return filled;

@@ -13,7 +13,8 @@ def event(name: str, ts: int, dur: int = 0, *, tid: int = 1, on_us: int | None =
 
 
 def begin(ts: int, tid: int = 1) -> Any:
-    return {"name": BEGIN, "ph": "I", "pid": 1, "tid": tid, "ts": ts}
+    name, phase = BEGIN
+    return {"name": name, "ph": phase, "pid": 1, "tid": tid, "ts": ts}
 
 
 def test_time_counts_for_the_frame_that_it_begins_in() -> None:
