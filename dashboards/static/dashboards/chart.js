@@ -54,7 +54,8 @@ export class Chart {
 
   draw() {
     const known = this.lines.filter(({ charted }) => charted.columns);
-    const state = known.length > 0 ? "" : this.failure ? "failed" : "loading";
+    // What is old, and no longer followed, is not shown as if it were new.
+    const state = this.failure ? "failed" : known.length > 0 ? "" : "loading";
     if (this.element.dataset.state !== state) this.element.dataset.state = state;
     if (state) setText(this.step, "");
     else if (this.inSight && this.plot.clientWidth > 0) this.#drawPlot(known);
@@ -113,10 +114,10 @@ export class Chart {
   #drawEmpty(state) {
     const [fromMs, toMs] = this.view.span();
     const some = this.lines.some(({ charted: { columns } }) => columns?.start.some((ms) => ms + columns.stepMs > fromMs && ms < toMs));
-    this.empty.hidden = state === "loading" || some;
+    const failed = state === "failed";
+    this.empty.hidden = state === "loading" || (some && !failed);
     if (this.empty.hidden) return;
     const [words, button] = this.empty.children;
-    const failed = state === "failed";
     setText(words, failed ? `History did not come. ${this.failure}` : "No readings in this range.");
     button.hidden = !failed && this.#latestMs === -Infinity;
     setText(button, failed ? "Try again" : `Last reading ${agoText(this.view.now() - this.#latestMs)}, go there`);

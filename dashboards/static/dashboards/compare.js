@@ -96,7 +96,7 @@ pause.onChange(({ paused, words }) => {
 
 function toggle() {
   pause.toggle();
-  feed.missed();
+  feed.note();
   showLatest();
 }
 

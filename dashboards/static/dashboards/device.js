@@ -144,7 +144,7 @@ function drawFragment(now) {
 
 function toggle() {
   pause.toggle();
-  feed.missed();
+  feed.note();
   draw("head", drawHead);
 }
 

@@ -1,11 +1,15 @@
 // Keeps the series of a page's charts whole: asks for the history of those in sight, applies the
 // tails of updates, and asks again after a gap.
 
+import { hubNow } from "./clock.js";
 import { draw } from "./draw.js";
 import { History } from "./history.js";
 
 // A device's clock may be this much ahead: what it sent lies beyond the right edge for a while.
 const AHEAD_MS = 600_000;
+// The hub tells who charts a series what is new since ten seconds ago: what is whole up to then, and
+// two seconds more for the way, lacks nothing.
+const FRESH_MS = 8_000;
 // What one question may ask for.
 const SERIES_MAX = 100;
 const POINTS_MAX = 5_000;
@@ -15,7 +19,7 @@ export class Feed {
   #history = new History();
   #charts = new Map(); // a series' key → [its chart, its line]
   #asked = "";
-  #told = "[]";
+  #told = []; // what the hub was told is charted, each as JSON
 
   // `view`: of view.js. `follows()`: the page is live, and not paused. `chart(charts)`: tells the hub
   // what is charted.
@@ -75,18 +79,20 @@ export class Feed {
 
   #tell() {
     const followed = this.follows() ? this.#lines(true).filter(({ charted }) => charted.columns) : [];
-    const charts = followed.map(({ charted: { key, columns } }) => ({ series: key, step_ms: columns.stepMs, zone: this.view.zone }));
-    // What is not told of is asked for when it comes into sight.
-    for (const { charted } of this.#lines(false)) if (charted.whole) charted.missed();
-    const told = JSON.stringify(charts);
-    if (told !== this.#told) this.chart(charts);
+    const told = followed.map(({ charted: { key, columns } }) => JSON.stringify({ series: key, step_ms: columns.stepMs, zone: this.view.zone }));
+    // It was out of sight, or the page did not follow, or its history was long on the way.
+    followed.forEach(({ charted }, at) => {
+      const isFresh = charted.whole && hubNow() - charted.columns.at < FRESH_MS;
+      if (!isFresh && !this.#told.includes(told[at])) charted.missed();
+    });
+    if (told.join() !== this.#told.join()) this.chart(told.map((each) => JSON.parse(each)));
     this.#told = told;
   }
 
   async #ask() {
     const wanted = this.#lines(true).filter(({ charted }) => !charted.whole).slice(0, SERIES_MAX);
     const asked = wanted.map(({ charted }) => charted.key).join("\n");
-    if (!asked || asked === this.#asked) return;
+    if (!asked || (asked === this.#asked && wanted.every(({ charted }) => charted.held))) return;
     this.#asked = asked;
     for (const { charted } of wanted) charted.ask();
     const [query, fromMs] = this.#question(wanted);
@@ -98,12 +104,15 @@ export class Feed {
       failure = message;
     }
     this.#asked = "";
+    // One that is gone fails alone: the others are asked for again.
+    const named = namedIn(failure, wanted.map(({ charted }) => charted.key));
     for (const { chart, line, charted } of wanted) {
       const found = answer?.series.find(({ device, metric }) => `${device}/${metric}` === charted.key);
-      if (found) charted.answer(found, answer.at, answer.step_ms, fromMs);
-      else chart.failure = failure;
-      const { unit, low, high } = found ?? line;
-      Object.assign(line, { unit, low, high });
+      if (found) {
+        charted.answer(found, answer.at, answer.step_ms, fromMs);
+        const { unit, low, high } = found;
+        Object.assign(line, { unit, low, high });
+      } else if ([undefined, charted.key].includes(named)) chart.failure = failure || `The hub's answer lacks ${charted.key}.`;
       chart.note();
     }
     this.note();
@@ -124,4 +133,9 @@ export class Feed {
     const query = { from, to, zone, points: spliced ? most : Math.ceil(Math.min(pixels, most)), ...(spliced && { step_ms: stepMs }) };
     return [[...Object.entries(query), ...wanted.map(({ charted }) => ["series", charted.key])], spliced ? from : -Infinity];
   }
+}
+
+// The series that a sentence is about; undefined: none of them. One name may begin with another.
+function namedIn(sentence, keys) {
+  return keys.filter((key) => sentence.includes(key)).sort((one, other) => other.length - one.length)[0];
 }

@@ -1,11 +1,9 @@
 // A charted series: buckets in order of time, none twice, as the hub's history has them. Pure.
 //
-// It is whole up to `at`, a time of the hub. A tail replaces the buckets from its `from` on and never
-// adds. One that leaves something out is not applied: then history is asked for from `fromMs` on.
+// It follows the rule of docs/live.md. It is whole up to `at`, a time of the hub, but for what is to
+// be fetched: from `fromMs` on. A tail replaces the buckets from its `from` on and never adds.
 
 const FIGURES = ["start", "count", "min", "max", "mean", "last"];
-// What is later than this after its time is seen with the next tail or whole answer.
-const LATE_MS = 10_000;
 // Tails that wait for an answer: two minutes of them, one a second.
 const HELD_MAX = 120;
 
@@ -16,45 +14,53 @@ export class Charted {
   }
 
   forget() {
-    Object.assign(this, { columns: null, held: null, whole: false, fromMs: -Infinity });
+    this.columns = null;
+    this.missed();
   }
 
-  // History is being asked for: tails wait for the answer.
+  // Something went by unheard, perhaps far behind: all is to be fetched again.
+  missed() {
+    Object.assign(this, { held: null, fromMs: -Infinity });
+  }
+
+  get whole() {
+    return this.fromMs === Infinity;
+  }
+
+  // History is being asked for, from `fromMs` on or earlier: tails wait for the answer.
   ask() {
     this.held ??= [];
   }
 
-  // An answer that begins at the bucket of `fromMs`. Afterwards it is whole, or is to be asked again.
+  // An answer that begins at the bucket of `fromMs`, if one is waited for. One to a part leaves `at`:
+  // of what is before that part it says nothing.
   answer({ columns, gap_ms: gapMs }, at, stepMs, fromMs = -Infinity) {
-    if (!this.columns || fromMs === -Infinity) this.columns = Object.fromEntries(FIGURES.map((name) => [name, []]));
+    const { held } = this;
+    if (!held) return;
+    if (fromMs === -Infinity) this.columns = { ...Object.fromEntries(FIGURES.map((name) => [name, []])), at, stepMs };
     replaceFrom(this.columns, fromMs, columns);
-    Object.assign(this.columns, { at, stepMs, gapMs });
-    const held = this.held ?? [];
-    Object.assign(this, { held: null, whole: true });
+    this.columns.gapMs = gapMs;
+    Object.assign(this, { held: null, fromMs: Infinity });
     for (const [tail, tailAt] of held) this.take(tail, tailAt);
   }
 
-  // A tail of the update of the time `at`.
+  // A tail of the update of the time `at`, or a hint at history.
   take(tail, at) {
     const { columns, held } = this;
-    if (held) {
-      held.push([tail, at]);
-      if (held.length > HELD_MAX) held.shift();
-    } else if (this.whole && at > columns.at && tail.step_ms === columns.stepMs) {
-      if (!tail.columns) this.missed(tail.history_from ?? -Infinity);
-      else if (tail.after > columns.at) this.missed();
-      else {
-        replaceFrom(columns, tail.from, tail.columns);
-        columns.at = at;
-      }
+    if (held) this.#hold(tail, at);
+    else if (!columns || at <= columns.at || tail.step_ms !== columns.stepMs) return;
+    else if (tail.columns && tail.after > columns.at) this.fromMs = -Infinity;
+    else {
+      if (tail.columns) replaceFrom(columns, tail.from, tail.columns);
+      else this.fromMs = Math.min(this.fromMs, tail.history_from ?? -Infinity);
+      columns.at = at;
     }
   }
 
-  // Something went by unheard, perhaps from `ms` on: ask from the last bucket that was over by then.
-  missed(ms = Infinity) {
-    const { start = [], at, stepMs } = this.columns ?? {};
-    const open = Math.min(firstFrom(start, at - LATE_MS - stepMs), start.length - 1);
-    Object.assign(this, { held: null, whole: false, fromMs: Math.min(ms, start[open - 1] ?? -Infinity) });
+  // Of too many the oldest two become a hint at all history, so that nothing is lost.
+  #hold(tail, at) {
+    this.held.push([tail, at]);
+    if (this.held.length > HELD_MAX) this.held.splice(0, 2, [{ step_ms: tail.step_ms, history_from: null }, this.held[1][1]]);
   }
 
   dropBefore(ms) {
