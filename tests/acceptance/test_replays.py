@@ -6,9 +6,6 @@ What is to be stored is worked out here from the files, by other code than the s
 from __future__ import annotations
 
 import csv
-import os
-import shutil
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -20,8 +17,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.acceptance.conftest import ENGINES
-from tests.hubs import ROOT, Hub, Store, wait_until
+from tests.hubs import Hub, Store, wait_until
 from tests.programs import ZEROS, Simulators, differences, reconciled
+from tests.recorded import recordings_folder
 
 Readings = dict[tuple[str, str, int], list[float]]
 """All values recorded, in order, by device, metric and time in microseconds."""
@@ -94,26 +92,11 @@ RECORDINGS = {"rooms": ROOMS, "office": OFFICE, "machine": MACHINE}
 @pytest.fixture(scope="module")
 def recorded() -> Path:
     """The folder of the recordings, which are not part of the project."""
-    folder = Path(os.environ.get("WEIR_TEST_DATA") or _beside_the_repository())
+    folder = recordings_folder()
     missing = [n for r in RECORDINGS.values() for n in r.files if not (folder / n).is_file()]
     if missing:
         pytest.skip(f"no {missing[0]} in {folder}: WEIR_TEST_DATA names the folder of recordings")
     return folder
-
-
-def _beside_the_repository() -> Path:
-    """`../shared/data` of the repository, also when these tests run in a worktree of it."""
-    git = shutil.which("git")
-    found = git and subprocess.run(
-        [git, "rev-parse", "--path-format=absolute", "--git-common-dir"],
-        cwd=ROOT,
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    places = [ROOT, Path(found.stdout.strip()).parent] if found and found.stdout else [ROOT]
-    folders = [place.parent / "shared" / "data" for place in places]
-    return next((folder for folder in folders if folder.is_dir()), folders[0])
 
 
 class Replayed(NamedTuple):
