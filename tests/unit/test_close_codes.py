@@ -35,6 +35,7 @@ DASHBOARDS: dict[Code, str] = dict.fromkeys(
     [
         (4401, "not_logged_in"),
         (4403, "foreign_origin"),
+        (4403, "not_permitted"),
         (4503, "unavailable"),
         (4508, "too_slow"),
     ],
