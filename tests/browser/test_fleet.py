@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import TIMEOUT_MS
-from tests.browser.pages import open_page, row, send, sending
+from tests.browser.pages import expect_live, open_page, row, send, sending
 from tests.hubs import Hub
 
 expect.set_options(timeout=TIMEOUT_MS)
@@ -253,6 +253,9 @@ def test_a_row_far_down_is_made_when_it_comes_into_sight(page: Page, hub: Hub) -
     token = hub.store.add_device("z")
     send(hub, token, temperature=21.5)
     open_page(page, hub)
+    expect(page.locator("#total")).to_have_text("61")
+    page.reload()  # now the board knows those before it
+    expect_live(page)
     assert row(page, "z").locator("td").count() == 0
     row(page, "z").scroll_into_view_if_needed()
     expect(row(page, "z")).to_contain_text("21.50")
