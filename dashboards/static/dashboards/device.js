@@ -64,7 +64,7 @@ function showCharts() {
 }
 
 function makeChart(metric, its) {
-  let element = document.querySelector(`.chart[data-metric="${metric}"]`);
+  let element = document.querySelector(`.chart[data-metric="${CSS.escape(metric)}"]`);
   if (!element) {
     element = part("chart-template").content.firstElementChild.cloneNode(true);
     Object.assign(element.dataset, { metric, tone: its.tone }, its.stepped && { stepped: "" });
