@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from itertools import count
 
 from playwright.sync_api import Locator, Page, expect
@@ -47,18 +47,23 @@ def row(page: Page, uid: str) -> Locator:
     return page.locator(f'tr[data-uid="{uid}"]')
 
 
-@contextmanager
-def sending(hub: Hub, token: str) -> Iterator[None]:
+def sending(hub: Hub, token: str) -> AbstractContextManager[None]:
     """A device that sends a temperature, one higher each time, several times a second."""
-    stopped = threading.Event()
 
-    def run() -> None:
+    def run(stopped: threading.Event) -> None:
         for number in count():
             send(hub, token, temperature=number)
             if stopped.wait(0.15):
                 return
 
-    thread = threading.Thread(target=run)
+    return beside(run)
+
+
+@contextmanager
+def beside(run: Callable[[threading.Event], None]) -> Iterator[None]:
+    """`run` in a thread of its own, which is told to end by the event it is given."""
+    stopped = threading.Event()
+    thread = threading.Thread(target=run, args=[stopped])
     thread.start()
     try:
         yield

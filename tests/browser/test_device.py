@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from itertools import count
 from typing import Any
 
@@ -14,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.conftest import TIMEOUT_MS
-from tests.browser.pages import expect_live, open_page, send, send_at
+from tests.browser.pages import beside, expect_live, open_page, send, send_at
 from tests.hubs import Hub, wait_until
 
 expect.set_options(timeout=TIMEOUT_MS)
@@ -80,12 +79,10 @@ def test_a_chart_has_each_reading_once_when_the_hub_was_away(page: Page, hub: Hu
     )
 
 
-@contextmanager
-def insisting(hub: Hub, token: str) -> Iterator[None]:
+def insisting(hub: Hub, token: str) -> AbstractContextManager[None]:
     """A device that sends each reading until the hub has said that it is stored."""
-    stopped = threading.Event()
 
-    def run() -> None:
+    def run(stopped: threading.Event) -> None:
         for number in count(1):
             at_ms = now_ms()
             while not stopped.is_set():
@@ -96,13 +93,7 @@ def insisting(hub: Hub, token: str) -> Iterator[None]:
             if stopped.wait(0.15):
                 return
 
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        yield
-    finally:
-        stopped.set()
-        thread.join()
+    return beside(run)
 
 
 def test_what_comes_late_is_drawn_where_it_belongs(page: Page, hub: Hub) -> None:
