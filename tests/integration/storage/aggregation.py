@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from dashboards.snapshot import one_snapshot
 from ingest.fields import to_us
 from ingest.models import LineState, Reading, Rollup
 
@@ -54,16 +55,17 @@ def all_readings() -> Readings:
 
 def assert_one_mind(expected: Readings | None = None) -> Readings:
     """Rollups and readings tell one story, and it is `expected`. What is stored is returned."""
-    readings = all_readings()
+    with one_snapshot():  # the line may be sealing a minute just now
+        readings = all_readings()
+        state = LineState.objects.get(pk=1)
+        rollups = stored_rollups()
     if expected is not None:
         assert readings == expected
-    state = LineState.objects.get(pk=1)
     from_us, to_us_ = to_us(state.sealing_from), to_us(state.sealing_to)
 
     def is_rolled_up(series_id: int, at_us: int) -> bool:
         return at_us < (to_us_ if series_id <= state.sealing_series else from_us)
 
-    rollups = stored_rollups()
     after = {key: value for key, value in readings.items() if not is_rolled_up(*key)}
     _assert_same(_joined(rollups, aggregated(after)), aggregated(readings), readings)
     before = {key: value for key, value in readings.items() if is_rolled_up(*key)}
