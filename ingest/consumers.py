@@ -20,7 +20,7 @@ from ingest.admission import Held
 from ingest.hello import Hello
 from ingest.line import Line, now_us
 from ingest.reception import Reception
-from ingest.scope import BEARER_SUBPROTOCOL, Receive, Send, address_of, shown_token
+from ingest.scope import BEARER_SUBPROTOCOL, Receive, Send, address_of, name_of, shown_token
 from ingest.session import HOLD, Hold, Refused, Session, Taken
 from ingest.settlement import Settlement
 from ingest.voice import Voice
@@ -42,6 +42,7 @@ class DeviceConsumer(AsyncConsumer):
         self._held: Held | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._ahead: asyncio.Task[dict[str, Any]] | None = None
+        self._cut = ""  # why, where our server did it
 
     @property
     def bearer(self) -> Bearer | None:
@@ -51,7 +52,9 @@ class DeviceConsumer(AsyncConsumer):
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         self._receive = receive
         self._voice = Voice(self.session, send)
-        self._reception = Reception(self.line, self.session, self, address_of(scope))
+        self._reception = Reception(
+            self.line, self.session, self, name_of(scope), address_of(scope)
+        )
         self._loop = asyncio.get_running_loop()
         self._task = cast(asyncio.Task[None], asyncio.current_task())
         try:
@@ -114,6 +117,7 @@ class DeviceConsumer(AsyncConsumer):
 
     async def _take_or_end(self, message: dict[str, Any]) -> None:
         if message["type"] == "websocket.disconnect":
+            self._cut = message.get("cut", "")  # not ASGI's: our server's
             self._voice.leave()
         elif not self.line.stopping:
             await self._take(message)
@@ -277,4 +281,12 @@ class DeviceConsumer(AsyncConsumer):
             self._ahead.cancel()
         metrics.NACKED.inc(self.session.nacked)
         metrics.IGNORED.inc(self.session.ignored)
+        self._tell_of_the_end()
         self._reception.leave()
+
+    def _tell_of_the_end(self) -> None:
+        reception, close, now_s = self._reception, self.session.close, self._loop.time()
+        if close is not None and not self.line.stopping:
+            self.line.endings.closed(reception.bearer, reception.address, close, now_s)
+        elif self._cut:
+            self.line.endings.cut(reception.bearer, reception.address, self._cut, now_s)

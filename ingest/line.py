@@ -21,6 +21,7 @@ from ingest.admission import Admission
 from ingest.buffer import Submission
 from ingest.connections import Connection, Connections, Sender
 from ingest.delivery import Delivery
+from ingest.endings import Endings
 from ingest.flow import Budget, cost_bytes, retry_after_ms
 from ingest.gate import Gate, Unavailable
 from ingest.limits import Limits
@@ -81,6 +82,7 @@ class Line:
         gate.clock = self.writer.clock
         self.stopping = False  # what comes now is not taken: its sender has it still
         self.connections = Connections()
+        self.endings = Endings()
         self._looked = asyncio.Event()
         self._clock_doubted = False
         self._loop: asyncio.AbstractEventLoop | None = None

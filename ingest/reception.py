@@ -6,7 +6,6 @@ comes by here.
 
 from __future__ import annotations
 
-import secrets
 from typing import Final
 
 from devices.tokens import Bearer, TokenRefused
@@ -22,16 +21,21 @@ TOO_MANY_FAILURES: Final = "too many wrong tokens: wait before you show another"
 
 
 class Reception:
-    """See the module. `guest` is the connection; what it is refused for, its session says."""
+    """See the module. `guest` is the connection; what it is refused for, its session says.
 
-    def __init__(self, line: Line, session: Session, guest: Connection, address: str) -> None:
+    `name` is what device and log call it.
+    """
+
+    def __init__(
+        self, line: Line, session: Session, guest: Connection, name: str, address: str
+    ) -> None:
         self.bearer: Bearer | None = None
         self.stream: Opened | None = None
         self._line = line
         self._session = session
         self._guest = guest
-        self._address = address
-        self._id = secrets.token_hex(8)
+        self.address = address
+        self._name = name
         self._has_place = False
 
     async def authenticate(self, token: str) -> None:
@@ -39,7 +43,7 @@ class Reception:
             self._line.leave(self._guest)
             self.bearer = None
         try:
-            bearer = await self._line.admit(token, self._address)
+            bearer = await self._line.admit(token, self.address)
         except TokenRefused as refusal:
             self._session.fail(refusal.closes, refusal.code, refusal.message)
         except TooManyFailures as limited:
@@ -71,7 +75,7 @@ class Reception:
         if hello.stream is not None and not await self._open_stream(self.bearer, hello):
             return
         durable = self._line.writer.condition.weakness is None
-        self._session.welcome(self._id, self._line.time_ms(), self.stream, durable)
+        self._session.welcome(self._name, self._line.time_ms(), self.stream, durable)
 
     async def _open_stream(self, bearer: Bearer, hello: Hello) -> bool:
         assert hello.stream is not None

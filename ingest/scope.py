@@ -1,7 +1,8 @@
-"""What a connection's ASGI scope tells of who comes: its address, and the token it shows."""
+"""What a connection's ASGI scope tells: its name, where it comes from, and the token it shows."""
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -15,6 +16,11 @@ def address_of(scope: dict[str, Any]) -> str:
     """Where the connection comes from; empty for one without an address, a Unix socket's."""
     client = scope.get("client")
     return str(client[0]) if client else ""
+
+
+def name_of(scope: dict[str, Any]) -> str:
+    """What the connection is called in the log; drawn here where nobody outside has."""
+    return str(scope.get("connection") or secrets.token_hex(8))
 
 
 def shown_token(scope: dict[str, Any]) -> str | None:

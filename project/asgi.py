@@ -25,6 +25,7 @@ from project.guesses import Guesses  # noqa: E402
 from project.health import Probe, database_answers, healthz, readyz  # noqa: E402
 from project.hub import Hub, starting  # noqa: E402
 from project.lifespan import living  # noqa: E402
+from project.loglines import correlated  # noqa: E402
 from project.masking import without_tokens_in_addresses  # noqa: E402
 from project.proxies import behind  # noqa: E402
 from project.sockets import bounded  # noqa: E402
@@ -78,4 +79,4 @@ places = bounded(routes, settings.OPTIONS.sockets, hub.line.retry_after_ms)
 guarded = behind(
     without_tokens_in_addresses(starting(places, hub)), settings.OPTIONS.trusted_proxies
 )
-application = living(guarded, hub, settings.OPTIONS.stop_timeout_s, take_database)
+application = living(correlated(guarded), hub, settings.OPTIONS.stop_timeout_s, take_database)

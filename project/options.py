@@ -10,7 +10,7 @@ import os
 import re
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
@@ -95,6 +95,9 @@ class Options(BaseSettings):
     ping_s: int = Field(default=20, ge=1)
     pong_timeout_s: float = Field(default=30.0, ge=1)
     stall_timeout_s: float = Field(default=60.0, ge=1)
+
+    # The log
+    log_format: Literal["text", "json"] = "text"
 
     # Relay and dashboards
     relay_interval_s: float = Field(default=1.0, ge=0.1, le=60)

@@ -159,14 +159,15 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "plain": {
+        "text": {
             "()": "project.masking.Formatter",
             "format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
-        }
+        },
+        "json": {"()": "project.loglines.Json"},
     },
     "root": {"handlers": ["console"], "level": "INFO"},
     "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "plain"},
+        "console": {"class": "logging.StreamHandler", "formatter": OPTIONS.log_format},
         "nowhere": {"class": "logging.NullHandler"},
     },
     "loggers": {

@@ -69,7 +69,9 @@ def told(error: Exception) -> Exception:
     if found is None:
         return error
     if not isinstance(found, Reason):
-        return found(said(error))
+        # Without the details, which show what was to be stored.
+        diagnosis = error.diag.message_primary if isinstance(error, psycopg.Error) else None
+        return found(diagnosis or said(error))
     return Damaged(said(error)) if found is Reason.DAMAGED else Trouble(said(error), found)
 
 

@@ -46,6 +46,7 @@ class HubSocket(WebSocketProtocol):
         self._writable.set()
         self._outflow: Outflow | None = None
         self._held_s = 0.0  # when the reading was paused
+        self._cut_for = ""
 
     # The application's side
 
@@ -180,6 +181,7 @@ class HubSocket(WebSocketProtocol):
 
     def _fail_connection(self, code: int = 1001, reason: str = "") -> None:
         if self.state != self.STATE_CLOSING:  # or the second mistake would take back the answer
+            self._cut_for = f"{code} {reason}"
             super()._fail_connection(code, reason)
 
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
@@ -187,6 +189,9 @@ class HubSocket(WebSocketProtocol):
         for full in list(self._full):
             self._release(full)
         if hasattr(self, "server"):  # or its handshake was no handshake
+            if self._cut_for:  # Daphne's own word of it comes after this one, and is not read
+                said = {"type": "websocket.disconnect", "code": code, "cut": self._cut_for}
+                self.inbox.put_nowait(said)
             super().onClose(wasClean, code, reason)
 
     def _closeConnection(self, abort: bool = False) -> None:
@@ -268,6 +273,7 @@ class HubSocket(WebSocketProtocol):
 
     def onAutoPingTimeout(self) -> None:
         metrics.CUT.labels("no_pong").inc()
+        self._cut_for = "no_pong"
         super().onAutoPingTimeout()
 
     def _forget_ping(self) -> None:
@@ -289,6 +295,7 @@ class HubSocket(WebSocketProtocol):
 
     def _cut(self, why: str) -> None:
         metrics.CUT.labels(why).inc()
+        self._cut_for = why
         self.dropConnection(abort=True)
 
 

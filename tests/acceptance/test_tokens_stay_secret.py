@@ -34,7 +34,7 @@ SECRET_KEY = "of-these-tests-0123456789-abcdefghijklmnopqrstuvwxyz"
         ("sqlite", "as it is"),
         ("sqlite", "with debug"),
         ("sqlite", "by uvicorn"),
-        ("postgresql", "with debug"),
+        ("postgresql", "with debug and json"),
     ],
     ids=" ".join,
 )
@@ -45,7 +45,8 @@ def hub(
     store = new_store(engine)
     add_operator(store)
     options = {
-        "WEIR_DEBUG": str(served == "with debug").lower(),
+        "WEIR_DEBUG": str("debug" in served).lower(),
+        "WEIR_LOG_FORMAT": "json" if "json" in served else "text",
         "WEIR_SECRET_KEY": SECRET_KEY,
         "WEIR_METRICS_TOKEN": METRICS_TOKEN,
         "WEIR_FAILED_TOKENS_PER_MIN": 1_000,
