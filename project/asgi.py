@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from typing import Any, cast
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
@@ -21,6 +22,7 @@ from ingest.consumers import DeviceConsumer  # noqa: E402
 from ingest.endpoint import FrameEndpoint  # noqa: E402
 from project.database import take_database  # noqa: E402
 from project.details import Details  # noqa: E402
+from project.exposition import exposition  # noqa: E402
 from project.guesses import Guesses  # noqa: E402
 from project.health import Probe, database_answers, healthz, readyz  # noqa: E402
 from project.hub import Hub, starting  # noqa: E402
@@ -29,6 +31,9 @@ from project.loglines import correlated  # noqa: E402
 from project.masking import without_tokens_in_addresses  # noqa: E402
 from project.proxies import behind  # noqa: E402
 from project.sockets import bounded  # noqa: E402
+
+# Django reads it at its first request; but the figures of pages are to be there from the start.
+import_module(settings.ROOT_URLCONF)
 
 
 async def no_such_socket(scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -68,7 +73,10 @@ routes = ProtocolTypeRouter(
                     "readyz",
                     readyz(hub.line.writer, Probe(database_answers), details.may_be_seen),
                 ),
-                at("metrics", details.guard(cast(Any, django_application))),
+                at(
+                    "metrics",
+                    details.guard(exposition(settings.ALLOWED_HOSTS, details.shows_token)),
+                ),
                 at("", pages),
             ]
         ),

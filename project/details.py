@@ -22,9 +22,12 @@ class Details:
     def __init__(self, token: str) -> None:
         self._token = token.encode()
 
-    def may_be_seen(self, scope: Scope) -> bool:
+    def shows_token(self, scope: Scope) -> bool:
         shown = shown_token({"headers": scope["headers"]}) or ""
-        if self._token and hmac.compare_digest(self._token, shown.encode()):
+        return bool(self._token) and hmac.compare_digest(self._token, shown.encode())
+
+    def may_be_seen(self, scope: Scope) -> bool:
+        if self.shows_token(scope):
             return True
         forwarded = any(name in FORWARDING for name, _ in scope["headers"])
         return is_loopback(address_of(scope)) and not forwarded

@@ -26,10 +26,9 @@ VERSION = "0.1.0"  # that of pyproject.toml, which a hub does not have beside it
 SECRET_KEY = OPTIONS.secret_key or kept_secret_key(OPTIONS.data_dir / "secret_key")
 DEBUG = OPTIONS.debug
 ALLOWED_HOSTS = OPTIONS.allowed_hosts
-# Behind a proxy that ends TLS, which `project.proxies` asks for the scheme. Prometheus reads
-# /metrics on loopback, in plain HTTP; what else is not for browsers never reaches Django.
+# Behind a proxy that ends TLS, which `project.proxies` asks for the scheme. What is not for
+# browsers never reaches Django.
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = OPTIONS.https
-SECURE_REDIRECT_EXEMPT = [r"^metrics$"]
 SECURE_HSTS_SECONDS = 30 * 86_400 if OPTIONS.https else 0
 SILENCED_SYSTEM_CHECKS = [
     "security.W005",  # HSTS for subdomains: those are other people's servers
@@ -45,7 +44,6 @@ INSTALLED_APPS = [
     "devices",
     "channels",
     "csp",
-    "django_prometheus",
     "ninja",
     "servestatic",
     "django.contrib.admin",

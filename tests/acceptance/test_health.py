@@ -85,6 +85,15 @@ def test_who_shows_the_token_for_metrics_is_told_all(hub: Hub) -> None:
     assert METRICS_TOKEN not in hub.log
 
 
+def test_prometheus_needs_no_name_that_the_hub_knows_where_it_shows_the_token(hub: Hub) -> None:
+    elsewhere = {"Host": "10.0.0.7:8000"}
+    assert hub.ask("/metrics", headers=elsewhere).status == 400
+    shown = elsewhere | {"Authorization": f"Bearer {METRICS_TOKEN}"}
+    assert hub.ask("/metrics", headers=shown).status == 200
+    wrong = elsewhere | {"Authorization": "Bearer a page's"}
+    assert hub.ask("/metrics", headers=wrong).status == 400
+
+
 def test_a_trusted_proxy_speaks_for_a_client_on_this_machine(hub: Hub) -> None:
     here = {"X-Forwarded-For": "127.0.0.1"}
     assert hub.ask("/metrics", headers=here, source=PROXY).status == 200
