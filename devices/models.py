@@ -6,7 +6,7 @@ Knows nothing of connections, frames or storage; `ingest` asks here who a token 
 from __future__ import annotations
 
 from django.core.exceptions import ValidationError
-from django.core.validators import MinValueValidator, RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.utils import timezone
 
@@ -121,3 +121,63 @@ class Series(models.Model):
     def clean(self) -> None:
         if self.low is not None and self.high is not None and self.low >= self.high:
             raise ValidationError({"high": "The band ends below its beginning."})
+
+
+_DAYS_MOST = 100_000  # not quite three centuries, and well within every calendar
+
+
+def _days_field(what: str) -> models.PositiveIntegerField[int | None, int | None]:
+    return models.PositiveIntegerField(
+        f"{what} (days)",
+        null=True,
+        blank=True,
+        validators=[MaxValueValidator(_DAYS_MOST)],
+        help_text="Empty: as a wider rule has it. 0: for ever.",
+    )
+
+
+class Retention(models.Model):
+    """For how many days what is stored is kept: of a device, of a metric, or of both.
+
+    What holds where no rule says anything is the hub's setting. `ingest.retention` has the order.
+    """
+
+    device = models.ForeignKey(
+        Device,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="retention",
+        help_text="Empty: every device.",
+    )
+    metric = models.CharField(
+        max_length=128,
+        blank=True,
+        validators=[RegexValidator(METRIC_PATTERN)],
+        help_text="Empty: every metric of the device.",
+    )
+    readings_days = _days_field("readings")
+    minutes_days = _days_field("rollups of a minute")
+    hours_days = _days_field("rollups of an hour")
+
+    class Meta:
+        ordering = ["device", "metric"]
+        verbose_name = "retention rule"
+        constraints = [
+            models.UniqueConstraint(fields=["device", "metric"], name="retention_of_device"),
+            models.UniqueConstraint(
+                fields=["metric"], condition=models.Q(device=None), name="retention_of_metric"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        device = self.device.uid if self.device else "every device"
+        return f"{device}, {self.metric or 'every metric'}"
+
+    def clean(self) -> None:
+        if self.device is None and not self.metric:
+            raise ValidationError(
+                "Name a device, a metric or both: what holds for all is the hub's setting."
+            )
+        if self.readings_days is self.minutes_days is self.hours_days is None:
+            raise ValidationError("Say for how many days at least one of the three is kept.")

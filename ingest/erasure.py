@@ -95,7 +95,7 @@ def _erase_all(using: str, which: str, parameter: int) -> None:
     connection = connections[using]
     with connection.cursor() as cursor:
         _lock_line(connection, cursor)
-        for table in (*_TABLES[connection.vendor], "ingest_rollup"):
+        for table in (*_TABLES[connection.vendor], "ingest_rollup", "ingest_horizon"):
             cursor.execute(f"DELETE FROM {table} WHERE series_id IN ({which})", [parameter])
     _change_catalogue(using)
 

@@ -7,6 +7,8 @@ series, takes what sealing moves there). `migrations/0002_readings.py` holds the
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from django.db import models
 from django.utils import timezone
 
@@ -116,18 +118,42 @@ class RefusedReading(models.Model):
         return f"{self.metric or 'frame'}: {self.code}"
 
 
+class Horizon(models.Model):
+    """From when on the readings of a series, or its rollups of one step, are kept.
+
+    Nothing before `kept_from`, which is a full hour, is stored any more: a reading with such a time
+    is refused. Of what was stored, all before `swept_to` is deleted.
+    """
+
+    READINGS = 0
+
+    pk = models.CompositePrimaryKey("series_id", "step_s")
+    series = models.ForeignKey(
+        Series,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        db_index=False,
+        related_name="horizons",
+    )
+    step_s = models.IntegerField(help_text="0 for readings, else that of the rollups.")
+    kept_from = InstantField()
+    swept_to = InstantField()
+
+
 class LineState(models.Model):
     """The one row that says how far sealing has come.
 
     Readings of series `s` are in their rollups exactly where
     `time < (sealing_to if s <= sealing_series else sealing_from)`. `catalogue` counts the changes
-    that make a writer's memory of series wrong: a device deleted, a series reset.
+    that make a writer's memory of series wrong: a device deleted, a series reset. No series has a
+    horizon for its readings later than `horizon`.
     """
 
     sealing_from = InstantField()
     sealing_to = InstantField()
     sealing_series = models.BigIntegerField(default=0)
     catalogue = models.BigIntegerField(default=0)
+    horizon = InstantField(default=datetime.min.replace(tzinfo=UTC))
 
     class Meta:
         db_table = "ingest_linestate"

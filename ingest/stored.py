@@ -63,7 +63,7 @@ def rows_by_series(
     table = "ingest_textreading" if text else "ingest_reading"
     marks = ", ".join(["%s"] * len(devices))
     rows = _stream(
-        f"SELECT series_id, {_us('time')}, value FROM {table} WHERE series_id IN ("
+        f"SELECT series_id, {microseconds('time')}, value FROM {table} WHERE series_id IN ("
         "SELECT s.id FROM devices_series s JOIN devices_device d ON d.id = s.device_id"
         f" WHERE d.uid IN ({marks})) ORDER BY series_id, time",
         devices,
@@ -81,7 +81,7 @@ def rows_by_series(
 
 
 def watermark() -> Watermark:
-    state = f"SELECT {_us('sealing_from')}, {_us('sealing_to')}, sealing_series"
+    state = f"SELECT {microseconds('sealing_from')}, {microseconds('sealing_to')}, sealing_series"
     with connection.cursor() as cursor:
         cursor.execute(f"{state} FROM ingest_linestate WHERE id = 1")
         row: Watermark = cursor.fetchone()
@@ -96,9 +96,9 @@ def folding(series_id: int, until: Watermark, found: Callable[[Finding], None]) 
 
 
 def _rollups(series_id: int, step_s: int) -> Iterator[Bucket]:
+    start, first_time, last_time = map(microseconds, ("start", "first_time", "last_time"))
     rows = _stream(
-        f"SELECT {_us('start')}, count, sum, min, max, first, {_us('first_time')},"
-        f" last, {_us('last_time')}"
+        f"SELECT {start}, count, sum, min, max, first, {first_time}, last, {last_time}"
         " FROM ingest_rollup WHERE series_id = %s AND step_s = %s ORDER BY start",
         [series_id, step_s],
     )
@@ -113,7 +113,7 @@ def _stream(sql: str, parameters: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
             yield from rows
 
 
-def _us(column: str) -> str:
+def microseconds(column: str) -> str:
     """SQL of a moment in microseconds, which SQLite keeps as they are."""
     if connection.vendor == "postgresql":
         return f"(extract(epoch FROM {column}) * 1000000)::bigint"

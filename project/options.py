@@ -89,6 +89,11 @@ class Options(BaseSettings):
     seal_slice_readings: int = Field(default=40_000, ge=1)
     seal_unit_readings: int = Field(default=400_000, ge=1)
 
+    # Retention
+    keep_readings_days: int = Field(default=0, ge=0, le=100_000)
+    keep_minutes_days: int = Field(default=0, ge=0, le=100_000)
+    keep_hours_days: int = Field(default=0, ge=0, le=100_000)
+
     # The server
     http_connections: int = Field(default=2_000, ge=10)
     stop_timeout_s: float = Field(default=10.0, ge=1)

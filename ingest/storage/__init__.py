@@ -25,12 +25,14 @@ class Watermark:
     """How far sealing has come, and the count of changes that void what is remembered of series.
 
     A reading of series `s` is late where it lies before `until(s)`: it is in its rollups already.
+    No series has a horizon later than `horizon_us`: what lies before it may be too old.
     """
 
     from_us: int
     to_us: int
     series_id: int
     catalogue: int
+    horizon_us: int
 
     def until(self, series_id: int) -> int:
         return self.to_us if series_id <= self.series_id else self.from_us
@@ -177,6 +179,12 @@ class Engine(Protocol):
 
     def add_series(self, wanted: Sequence[tuple[int, str, int]]) -> None:
         """Make series of (device id, metric, kind) where none are, and the device still is."""
+
+    def horizons(self, series_ids: Sequence[int]) -> dict[int, int]:
+        """From when on the readings of these series are kept, in µs; none, no entry.
+
+        Like the watermark, it stays until this transaction ends.
+        """
 
     def insert(self, rows: Rows, late: Rows) -> tuple[list[tuple[int, Any]], list[tuple[int, Any]]]:
         """Store numbers; for each of the two lists, (index, value stored before) of rows not new.

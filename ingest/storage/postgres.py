@@ -104,6 +104,7 @@ class PostgresEngine:
             row = self._db.execute(
                 "SELECT (extract(epoch FROM sealing_from) * 1000000)::bigint,"
                 " (extract(epoch FROM sealing_to) * 1000000)::bigint, sealing_series, catalogue,"
+                " (extract(epoch FROM horizon) * 1000000)::bigint,"
                 f" {DURABILITY} FROM ingest_linestate WHERE id = 1"
             ).fetchone()
         if row is None:
@@ -127,6 +128,15 @@ class PostgresEngine:
                 " ON CONFLICT (device_id, metric) DO NOTHING",
                 [(metric, kind, device_id) for device_id, metric, kind in wanted],
             )
+
+    def horizons(self, series_ids: Sequence[int]) -> dict[int, int]:
+        with self._told():
+            rows = self._db.execute(
+                "SELECT series_id, (extract(epoch FROM kept_from) * 1000000)::bigint"
+                " FROM ingest_horizon WHERE step_s = 0 AND series_id = ANY(%s)",
+                [list(series_ids)],
+            ).fetchall()
+        return dict(rows)
 
     def insert(self, rows: Rows, late: Rows) -> tuple[list[tuple[int, Any]], list[tuple[int, Any]]]:
         if not len(rows) and not len(late):

@@ -136,6 +136,19 @@ class SqliteEngine:
                 [(metric, kind, now, device_id) for device_id, metric, kind in wanted],
             )
 
+    def horizons(self, series_ids: Sequence[int]) -> dict[int, int]:
+        found: dict[int, int] = {}
+        with self._told():
+            for some in _slices(series_ids):
+                found.update(
+                    self._db.execute(
+                        "SELECT series_id, kept_from FROM ingest_horizon"
+                        f" WHERE step_s = 0 AND series_id IN ({_marks(some)})",
+                        some,
+                    )
+                )
+        return found
+
     def insert(self, rows: Rows, late: Rows) -> tuple[list[tuple[int, Any]], list[tuple[int, Any]]]:
         with self._told():
             known = insert(self._db, "ingest_recent", rows)

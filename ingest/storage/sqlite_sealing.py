@@ -164,7 +164,7 @@ class Sealing:
 
 def read_watermark(db: sqlite3.Connection) -> Watermark:
     row = db.execute(
-        "SELECT sealing_from, sealing_to, sealing_series, catalogue FROM ingest_linestate"
+        "SELECT sealing_from, sealing_to, sealing_series, catalogue, horizon FROM ingest_linestate"
         " WHERE id = 1"
     ).fetchone()
     if row is None:

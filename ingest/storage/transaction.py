@@ -1,7 +1,7 @@
 """Writes a batch in one transaction, the same way on either engine:
 
-    lock the streams ▶ fence who was taken over ▶ watermark ▶ series ▶ insert ▶ fold late
-      ▶ move the streams ▶ keep refusals ▶ commit
+    lock the streams ▶ fence who was taken over ▶ watermark ▶ series ▶ refuse what is too old
+      ▶ insert ▶ fold late ▶ move the streams ▶ keep refusals ▶ commit
 
 What it remembers between batches it learned from committed transactions only (`catalogue`).
 """
@@ -9,7 +9,7 @@ What it remembers between batches it learned from committed transactions only (`
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -29,6 +29,7 @@ from ingest.storage import (
     Watermark,
 )
 from ingest.storage.catalogue import Catalogue, SeriesByMetric
+from ingest.storage.horizons import Horizons
 from ingest.storage.segments import Segments
 
 TOUCH_INTERVAL_US: Final = 60_000_000  # last seen and last used are written at most this often
@@ -148,26 +149,38 @@ class Transactions:
         outcome: Outcome,
     ) -> None:
         numbers, late, texts = Segments(), Segments(), Segments()
+        horizons = Horizons(self.engine, live, series)
         for submission in live:
             settlement = settlements[id(submission.connection)]
             known = series.get(submission.device_id, {})
             for run in submission.frame.runs:
                 series_id, kind = known.get(run.metric, (0, run.kind))
+                times_us = run.times_us
                 if not series_id or kind != run.kind:
                     code = Code.KIND_MISMATCH if series_id else self._catalogue.why_none(known)
-                    _refuse_run(settlement, submission, run, code)
+                    _refuse(settlement, submission, run, range(len(times_us)), code)
                     outcome.unstored[id(run)] = set()
                     continue
-                settlement.stored += len(run.values)
+                until_us = watermark.until(series_id)
+                earliest_us = times_us[0] if len(times_us) == 1 else min(times_us)
+                if earliest_us < watermark.horizon_us:  # of some series, perhaps not of this
+                    old = horizons.too_old(series_id, times_us)
+                    _refuse(settlement, submission, run, old, Code.TOO_OLD)
+                    if old:
+                        outcome.unstored[id(run)] = set(old) if len(old) < len(times_us) else set()
+                        for position in sorted(set(range(len(times_us))).difference(old)):
+                            settlement.stored += 1
+                            in_time = late if times_us[position] < until_us else numbers
+                            part = texts if kind == TEXT else in_time
+                            part.add_one(settlement, submission, run, series_id, position)
+                        continue
+                settlement.stored += len(times_us)
                 if kind == TEXT:
                     texts.add(settlement, submission, run, series_id)
-                    continue
-                until_us = watermark.until(series_id)
-                times_us = run.times_us
-                if len(times_us) == 1:
-                    part = late if times_us[0] < until_us else numbers
+                elif len(times_us) == 1:
+                    part = late if earliest_us < until_us else numbers
                     part.add_one(settlement, submission, run, series_id, 0)
-                elif min(times_us) >= until_us:
+                elif earliest_us >= until_us:
                     numbers.add(settlement, submission, run, series_id)
                 elif max(times_us) < until_us:
                     late.add(settlement, submission, run, series_id)
@@ -232,12 +245,14 @@ def _claims(batch: Sequence[Submission]) -> dict[int, Claim]:
     return {connection: Claim(*span) for connection, span in spans.items()}
 
 
-def _refuse_run(settlement: Settlement, submission: Submission, run: Run, code: Code) -> None:
-    settlement.rejected += len(run.values)
-    settlement.refusals.extend(
-        (submission.seq, Refusal(code, sample, run.metric, value=shown(value)))
-        for sample, value in zip(run.samples, run.values, strict=True)
-    )
+def _refuse(
+    settlement: Settlement, submission: Submission, run: Run, positions: Iterable[int], code: Code
+) -> None:
+    for position in positions:
+        settlement.rejected += 1
+        value = shown(run.values[position])
+        refusal = Refusal(code, run.samples[position], run.metric, value=value)
+        settlement.refusals.append((submission.seq, refusal))
 
 
 def _refuse_what_was_never_stored(

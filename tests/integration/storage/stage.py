@@ -169,7 +169,13 @@ class Stage:
 
     def empty(self) -> None:
         """Begin again: nothing is stored, and nothing sealed."""
-        tables = ["ingest_textreading", "ingest_rollup", "ingest_refusedreading", "ingest_stream"]
+        tables = [
+            "ingest_textreading",
+            "ingest_rollup",
+            "ingest_horizon",
+            "ingest_refusedreading",
+            "ingest_stream",
+        ]
         tables += ["devices_series", "devices_token", "devices_device"]
         sqlite = self.vendor == "sqlite"
         tables += ["ingest_recent", "ingest_sealed"] if sqlite else ["ingest_reading"]
@@ -179,7 +185,11 @@ class Stage:
                 for table in tables:
                     cursor.execute(f"DELETE FROM {table}")
             LineState.objects.update(
-                sealing_from=never, sealing_to=never, sealing_series=0, catalogue=F("catalogue") + 1
+                sealing_from=never,
+                sealing_to=never,
+                sealing_series=0,
+                catalogue=F("catalogue") + 1,
+                horizon=never,
             )
 
     def close(self) -> None:

@@ -1,0 +1,81 @@
+"""Deletes what lies before its horizon, some at a time.
+
+How far it has come stands beside the horizon and moves in the same transaction, so that nothing is
+looked for twice.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from typing import Final
+
+from django.db import connection
+from django.db.backends.utils import CursorWrapper
+
+from ingest.prune.forms import HOURS, TEXTS, Form
+from ingest.prune.turn import a_turn
+
+# What an ack may wait for: the lock of SQLite is held for so long. A row of a table that is in the
+# cache takes 1 µs to delete, one that is not has its page read first.
+TURN_S: Final = 0.01
+ROWS_AT_ONCE: Final = 1_000  # of one series, before the time is looked at again
+SERIES_AT_ONCE: Final = 200
+
+Moment = int | datetime  # as the column has it
+
+
+def sweep_some(form: Form) -> tuple[int, bool]:
+    """One transaction's worth: how many rows went, and whether there may be more to go."""
+    until_s = time.perf_counter() + TURN_S
+    swept = 0
+    with a_turn() as cursor:
+        waiting = _waiting(cursor, form)
+        for series_id, start, end in waiting:
+            swept += _sweep(cursor, form, series_id, start, end)
+            if time.perf_counter() > until_s:
+                break
+    return swept, bool(waiting)
+
+
+def _waiting(cursor: CursorWrapper, form: Form) -> list[tuple[int, Moment, Moment]]:
+    """Series with something before their horizon: from when, up to when, as the column has it."""
+    mine = " FOR UPDATE OF h SKIP LOCKED" if connection.vendor == "postgresql" else ""
+    cursor.execute(
+        "SELECT h.series_id, h.swept_to, h.kept_from"
+        " FROM ingest_horizon h JOIN devices_series s ON s.id = h.series_id"
+        f" WHERE h.step_s = {form.step_s} AND h.swept_to < h.kept_from AND {form.whose}"
+        f" ORDER BY h.series_id LIMIT {SERIES_AT_ONCE}{mine}"
+    )
+    rows: list[tuple[int, Moment, Moment]] = cursor.fetchall()
+    return rows
+
+
+def _sweep(cursor: CursorWrapper, form: Form, series_id: int, start: Moment, end: Moment) -> int:
+    """Delete the first rows of one series; how many they were."""
+    span = f"series_id = %s{form.which} AND {form.time} >= %s AND {form.time} < %s"
+    cursor.execute(
+        f"SELECT {form.time} FROM {form.table} WHERE {span}"
+        f" ORDER BY {form.time} LIMIT 1 OFFSET {ROWS_AT_ONCE}",
+        [series_id, start, end],
+    )
+    cut = cursor.fetchone()
+    stop = cut[0] if cut else end
+    cursor.execute(f"DELETE FROM {form.table} WHERE {span}", [series_id, start, stop])
+    deleted: int = cursor.rowcount
+    cursor.execute(
+        f"UPDATE ingest_horizon SET swept_to = %s WHERE series_id = %s AND step_s = {form.step_s}",
+        [stop, series_id],
+    )
+    if deleted and not cut and form in (TEXTS, HOURS):
+        _tell_boards(cursor, form, series_id)
+    return deleted
+
+
+def _tell_boards(cursor: CursorWrapper, form: Form, series_id: int) -> None:
+    """Where nothing is left of a series that its latest value could be read from, it has none."""
+    cursor.execute(
+        "UPDATE ingest_linestate SET catalogue = catalogue + 1 WHERE id = 1 AND NOT EXISTS"
+        f" (SELECT 1 FROM {form.table} WHERE series_id = %s{form.which})",
+        [series_id],
+    )
