@@ -29,6 +29,10 @@ the page makes the cells when they come into sight; a thousand whole rows are 1.
 600 ms to render and as long again to lay out."""
 
 
+ROWS_EACH = 10
+"""Rows of one body of the table, which a browser lays out, watches and leaves alone as one."""
+
+
 class Slot(NamedTuple):
     """One cell of a value: `own` when it is of the metric that its column is of."""
 
@@ -55,6 +59,14 @@ class FleetRow(NamedTuple):
     shown: bool
 
 
+class Body(NamedTuple):
+    rows: list[FleetRow]
+
+    @property
+    def shown(self) -> bool:
+        return any(row.shown for row in self.rows)
+
+
 @require_safe
 @needs_look
 def fleet(request: HttpRequest) -> HttpResponse:
@@ -66,7 +78,7 @@ def fleet(request: HttpRequest) -> HttpResponse:
     rows = fleet_rows(devices, view, columns, now_ms)
     counts = {word: sum(row.slug == word.slug for row in rows) for word in status.Status}
     context = {
-        "rows": rows,
+        "bodies": [Body(rows[at : at + ROWS_EACH]) for at in range(0, len(rows), ROWS_EACH)],
         "columns": columns,
         "metrics": listed(devices, view),
         "metrics_max": METRICS_MAX,

@@ -1,6 +1,7 @@
 // The fleet page: rows are adopted from the first paint, kept current by /ws/live/, and only those
 // in sight are touched. New values move no row: the order is that of the last sorting.
 
+import { Bodies } from "./bodies.js";
 import { everySecond, hubNow, setHubTime } from "./clock.js";
 import { startCopying } from "./copy.js";
 import { draw, part, setText } from "./draw.js";
@@ -15,39 +16,30 @@ import { firstPaintMs } from "./rules.js";
 import { Sparks } from "./sparks.js";
 import { showColumns, showCounts, shows, startView, view } from "./controls.js";
 
-const table = part("rows");
-const body = table.tBodies[0];
 const rows = new Map();
-const inSight = new Set();
 const dirty = new Set();
 const pause = new Pause();
 let total = 0;
 let unsorted = view.sort === "rate"; // rates are not known before the page has looked for a moment
 
-const sight = new IntersectionObserver(
-  (entries) => {
-    for (const { target, isIntersecting } of entries) {
-      const row = rows.get(target.dataset.uid);
-      inSight[row && isIntersecting ? "add" : "delete"](row);
-      // Also while paused: it was not seen before, so it does not move.
-      if (inSight.has(row)) draw(row, () => drawRow(row, hubNow()));
-    }
-    draw("lines", wantLines);
-  },
-  { rootMargin: "300px" },
-);
+const bodies = new Bodies(part("rows"), (elements) => {
+  // Also while paused: they were not seen before, so they do not move.
+  for (const { dataset } of elements) {
+    const row = rows.get(dataset.uid);
+    draw(row, () => drawRow(row, hubNow()));
+  }
+  draw("lines", wantLines);
+});
+const inSight = () => bodies.inSight.map(({ dataset }) => rows.get(dataset.uid));
 
 function adopt(row) {
   rows.set(row.uid, row);
-  sight.observe(row.element);
   return row;
 }
 
 function remove(row) {
   rows.delete(row.uid);
-  inSight.delete(row);
-  sight.unobserve(row.element);
-  draw(row, () => row.element.remove());
+  draw(row, () => bodies.remove(row.element));
 }
 
 function touch(row) {
@@ -58,7 +50,7 @@ function touch(row) {
 function drawRows() {
   if (pause.paused) return;
   const now = hubNow();
-  for (const row of dirty) if (inSight.has(row)) drawRow(row, now);
+  for (const row of dirty) if (bodies.sees(row.element)) drawRow(row, now);
   dirty.clear();
 }
 
@@ -69,21 +61,21 @@ function drawRow(row, now) {
   sparks.draw(row, now);
 }
 
-const wantLines = () => sparks.want([...inSight].filter(({ series }) => series));
+const wantLines = () => sparks.want(inSight().filter(({ series }) => series));
 
 function take(message) {
-  const made = document.createDocumentFragment();
+  const made = [];
   let others = false;
   for (const fragment of message.devices) {
     let row = rows.get(fragment.uid);
     if (!row) {
       row = adopt(Row.make(fragment));
-      made.append(row.element);
+      made.push(row.element);
     }
     others = row.take(fragment, message.at) || others;
     touch(row);
   }
-  if (made.firstChild) draw("made", () => body.append(made));
+  if (made.length > 0) draw("made", () => bodies.append(made));
   for (const uid of message.removed ?? []) if (rows.has(uid)) remove(rows.get(uid));
   if (others && !view.metrics.length) draw("columns", () => setColumns());
   sumUp(message);
@@ -107,7 +99,7 @@ function setColumns(known = view.columns) {
   const columns = view.metrics.length ? view.metrics : common(rows.values(), known);
   if (columns.join() === view.columns.join()) return;
   showColumns(columns);
-  inSight.forEach(touch);
+  inSight().forEach(touch);
 }
 
 // Statuses: while the line is not live they stay as they were known.
@@ -120,12 +112,15 @@ function judge() {
 
 function count() {
   const counts = { online: 0, stale: 0, offline: 0, "never-seen": 0 };
+  const changed = new Set();
   let shown = 0;
   for (const row of rows.values()) {
     counts[row.status] += 1;
-    row.show(shows(row));
+    if (row.show(shows(row))) changed.add(row.element.parentElement);
     shown += row.shown;
   }
+  changed.delete(null); // made, and not there yet
+  if (changed.size > 0) fit(changed);
   drawFigures(counts, rows.size);
   showCounts(counts, rows.size, shown);
   part("fleet").hidden = rows.size === 0;
@@ -134,12 +129,20 @@ function count() {
   if (rows.size > 0) setText(head, head.dataset.waiting);
 }
 
+// What is shown now that was not is drawn: it may have been in a body that was in sight all along.
+function fit(changed) {
+  bodies.fit(changed);
+  inSight().forEach(touch);
+  draw("lines", wantLines);
+}
+
 function tick() {
   if (pause.paused) return;
   const now = hubNow();
-  for (const row of inSight) row.drawAges(now);
+  const seen = inSight();
+  for (const row of seen) row.drawAges(now);
   if (live.state.kind !== "live") return;
-  for (const row of inSight) sparks.draw(row, now);
+  for (const row of seen) sparks.draw(row, now);
   judge();
   if (drawRates() && unsorted) sort();
 }
@@ -158,7 +161,9 @@ function snapshot(message) {
 
 function sort() {
   unsorted = false;
-  body.append(...ordered([...rows.values()], view, hubNow()).map(({ element }) => element));
+  bodies.arrange(ordered([...rows.values()], view, hubNow()).map(({ element }) => element));
+  inSight().forEach(touch);
+  draw("lines", wantLines);
 }
 
 function showPause() {
@@ -166,18 +171,19 @@ function showPause() {
   setText(part("pause"), words);
   part("pause").ariaPressed = paused;
   document.documentElement.toggleAttribute("data-paused", paused);
-  if (!paused) inSight.forEach(touch);
+  if (!paused) inSight().forEach(touch);
 }
 
 setHubTime(firstPaintMs);
-for (const element of body.rows) adopt(new Row(element));
+for (const element of bodies.rows) adopt(new Row(element));
+bodies.fit(part("rows").tBodies);
 startCopying();
-walk(() => [...body.querySelectorAll("tr:not([hidden]) a")], "device; Enter opens it");
+walk(() => [...document.querySelectorAll("#rows tbody tr:not([hidden]) a")], "device; Enter opens it");
 startView({ onSort: sort, onMetrics: () => setColumns([]), onChange: () => draw("count", count) });
 pause.onChange(() => draw("pause", showPause));
 part("pause").addEventListener("click", () => pause.toggle());
 onKey("p", "Pause or resume", () => pause.toggle());
 const live = new Live({ sinceMs: firstPaintMs, onSnapshot: snapshot, onUpdate: take, onState: showLine });
-const sparks = new Sparks(live, (series) => inSight.forEach((row) => row.series === series && touch(row)));
+const sparks = new Sparks(live, (series) => inSight().forEach((row) => row.series === series && touch(row)));
 startLine(() => live.retry());
 everySecond(() => draw("tick", tick));

@@ -64,9 +64,12 @@ export class Row {
     return this.status !== before;
   }
 
+  // Whether that is a change.
   show(shown) {
-    if (shown !== this.shown) this.element.hidden = !shown;
+    if (shown === this.shown) return false;
+    this.element.hidden = !shown;
     this.shown = shown;
+    return true;
   }
 
   draw(nowMs, { columns, metrics }) {
