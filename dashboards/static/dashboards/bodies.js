@@ -26,10 +26,6 @@ export class Bodies {
     return [...this.#seen].flatMap(({ rows }) => [...rows]).filter(({ hidden }) => !hidden);
   }
 
-  sees({ parentElement, hidden }) {
-    return !hidden && this.#seen.has(parentElement);
-  }
-
   append(elements) {
     for (const element of elements) {
       const last = [...this.table.tBodies].at(-1);

@@ -50,7 +50,7 @@ function touch(row) {
 function drawRows() {
   if (pause.paused) return;
   const now = hubNow();
-  for (const row of dirty) if (bodies.sees(row.element)) drawRow(row, now);
+  for (const row of inSight()) if (dirty.has(row)) drawRow(row, now);
   dirty.clear();
 }
 

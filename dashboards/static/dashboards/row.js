@@ -81,7 +81,7 @@ export class Row {
     if (!this.known) return;
     setText(parts.name, this.name);
     setText(parts.uid, this.said && this.uid);
-    if (this.seenMs !== null) parts.ago.title = timeText(this.seenMs);
+    if (this.seenMs !== null) parts.ago.title = this.#timeText(this.seenMs);
     setText(parts.rejected, this.rejected.toLocaleString("en"));
     parts.rejected.classList.toggle("some", this.rejected > 0);
     this.slots ??= this.#fill(columns, metrics.length > 0);
@@ -125,7 +125,13 @@ export class Row {
     const text = steadyText(value, shown.textContent);
     setText(shown, text);
     setText(unit, this.units[metric] ?? "");
-    shown.title = `${text}, ${timeText(tsMs)}`;
+    shown.title = `${text}, ${this.#timeText(tsMs)}`;
+  }
+
+  // Values of one sample share their time, and writing it is what costs most of a row.
+  #timeText(ms) {
+    if (this.writtenMs !== ms) [this.writtenMs, this.written] = [ms, timeText(ms)];
+    return this.written;
   }
 }
 

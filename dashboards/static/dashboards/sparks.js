@@ -11,6 +11,8 @@ const STEP_MS = 10_000;
 // While somebody scrolls nothing is asked for.
 const SETTLE_MS = 150;
 const RETRY_MS = 5_000;
+// So often a line moves on, and a little less: the page's second is not exact.
+const DRAWN_MS = 900;
 const ASKED = Object.entries({ from: "now-5m", to: "now", points: SPAN_MS / STEP_MS, step_ms: STEP_MS });
 
 export class Sparks {
@@ -39,15 +41,17 @@ export class Sparks {
     for (const tail of tails) {
       const line = this.#of(tail.series);
       line.take(tail, at);
+      line.drawnMs = 0;
       if (!line.whole && !line.held) this.#soon(SETTLE_MS);
       this.onFresh(tail.series);
     }
   }
 
-  // Draws a row's line, if it is known; else leaves what is there.
+  // Draws a row's line, if it is known, and something came of it or it is time; else leaves what is there.
   draw({ series, parts }, nowMs) {
     const line = this.#lines.get(series);
-    if (!line?.columns) return;
+    if (!line?.columns || (parts.spark.of === line && nowMs < line.drawnMs + DRAWN_MS)) return;
+    [parts.spark.of, line.drawnMs] = [line, nowMs];
     line.dropBefore(nowMs - SPAN_MS - STEP_MS);
     const [starts, means] = line.plotted();
     const known = means.filter((mean) => mean !== null);
@@ -84,7 +88,7 @@ export class Sparks {
       const answer = await this.#history.ask([...ASKED, ...missing.map((series) => ["series", series])]);
       for (const one of answer?.series ?? []) {
         const key = `${one.device}/${one.metric}`;
-        this.#of(key).answer(one, answer.at, answer.step_ms);
+        Object.assign(this.#of(key), { drawnMs: 0 }).answer(one, answer.at, answer.step_ms);
         if (!this.#of(key).whole) this.#soon(SETTLE_MS);
         this.onFresh(key);
       }
