@@ -20,7 +20,7 @@ from servestatic.responders import StaticFile
 WORTH_IT = {".js", ".css", ".svg"}
 
 
-class CompressedStatic(ServeStaticMiddleware):  # type: ignore[misc]  # it has no types
+class CompressedStatic(ServeStaticMiddleware):
     """Knows a gzip file of each script and style, where it could be made."""
 
     def get_static_file(

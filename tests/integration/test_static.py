@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.http import StreamingHttpResponse
 from django.test import AsyncClient
 from django.test.utils import override_settings
 
@@ -20,6 +21,7 @@ async def served(client: AsyncClient, name: str, encoding: str) -> tuple[bytes, 
     """The body of a static file as it is sent, and its encoding."""
     headers = {"accept-encoding": encoding}
     answer = await client.get(f"/static/dashboards/{name}", headers=headers)
+    assert isinstance(answer, StreamingHttpResponse)
     assert answer.status_code == 200
     body = b"".join([chunk async for chunk in answer.streaming_content])
     assert len(body) == int(answer["Content-Length"])
