@@ -46,16 +46,44 @@ class Child:
         """Its exit status, a negative signal number if it was killed, or None while it runs."""
         return self._running.poll()
 
-    def stop(self, within_s: float) -> None:
-        """Ask it to end, as a terminal or a supervisor would; after `within_s`, end it."""
-        if self.ended() is not None:
-            return
-        self._running.send_signal(signal.SIGTERM)
+    @property
+    def pid(self) -> int:
+        return self._running.pid
+
+    def ask_to_end(self) -> None:
+        """As a terminal or a supervisor would; it may take its time."""
+        if self.ended() is None:
+            self._running.send_signal(signal.SIGTERM)
+
+    def stop(self, within_s: float) -> bool:
+        """Ask it to end, and after `within_s` end it; whether it ended by itself."""
+        self.ask_to_end()
+        return self.end(within_s)
+
+    def end(self, within_s: float) -> bool:
+        """Wait until it ends, and after `within_s` end it; whether it ended by itself."""
         try:
             self._running.wait(within_s)
         except subprocess.TimeoutExpired:
             self._running.kill()
             self._running.wait()
+            return False
+        return True
+
+
+class Asked:
+    """How many signals have asked this program to stop: true from the first one on."""
+
+    def __init__(self) -> None:
+        self.times = 0
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._count)
+
+    def __bool__(self) -> bool:
+        return self.times > 0
+
+    def _count(self, number: int, frame: object) -> None:
+        self.times += 1
 
 
 def first_to_end(children: Sequence[Child], asked_to_stop: Callable[[], bool]) -> Child | None:

@@ -9,10 +9,12 @@ Knows nothing of pytest.
 
 from __future__ import annotations
 
+import copy
 import http.client
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -275,6 +277,40 @@ class Hub:
             return False
 
 
+class Hubs(Hub):
+    """Several hubs of one `runhub --processes`: `port` is the first of their ports."""
+
+    def __init__(
+        self,
+        store: Store,
+        folder: Path,
+        processes: int,
+        *,
+        redis_url: str = "",
+        options: Mapping[str, object] | None = None,
+    ) -> None:
+        super().__init__(store, folder, redis_url=redis_url, options=options)
+        self.port = _free_port(processes)
+        self._log = folder / f"hubs-{self.port}.log"
+        self.ports = range(self.port, self.port + processes)
+        self.command += ["--processes", str(processes)]
+
+    @property
+    def each(self) -> list[Hub]:
+        """Each hub by itself, to be asked; to start and to end it is not theirs who watch them."""
+        found = [copy.copy(self) for _ in self.ports]
+        for hub, port in zip(found, self.ports, strict=True):
+            hub.port = port
+        return list(found)
+
+    def pid_of(self, port: int) -> int:
+        """The program that serves a port now, or did last."""
+        return int(re.findall(rf"hub on port {port}: started as process (\d+)", self.log)[-1])
+
+    def _answers(self) -> bool:
+        return all(Hub._answers(hub) for hub in self.each)
+
+
 def command(*arguments: str) -> list[str]:
     return [sys.executable, str(ROOT / "manage.py"), *arguments]
 
@@ -307,16 +343,22 @@ def manage(
     return ended
 
 
-def _free_port() -> int:
+def _free_port(count: int = 1) -> int:
+    """One that is free, and those that follow it."""
     for port in random.sample(PORTS, 100):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
+        if all(_is_free(port + n) for n in range(count)):
             return port
     raise AssertionError("a hundred ports, and none of them free")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 def _ending_with_the_tests() -> list[str]:

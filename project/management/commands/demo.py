@@ -6,7 +6,6 @@ the hub and the simulators are programs of their own, and die with this one.
 
 from __future__ import annotations
 
-import signal
 import socket
 import sys
 import time
@@ -23,7 +22,7 @@ from devices.models import Device
 from project import login
 from project.address import is_loopback, own_hosts, shown_host
 from project.checks import exposure_problems
-from project.children import Child, first_to_end
+from project.children import Asked, Child, first_to_end
 
 FLEET = [
     ("greenhouse-north", "Greenhouse, north bench", ["greenhouse"]),
@@ -55,7 +54,7 @@ class Command(BaseCommand):
     def handle(self, *, host: str, port: int, without_fleet: bool, **options: Any) -> None:
         if exposed := exposure_problems(host):
             raise CommandError(" ".join(exposed))
-        asked = _Asked()
+        asked = Asked()
         open_to_others = not is_loopback(host)
         # Before the hub listens: a login whose password was printed is not shown to a network.
         password = None if open_to_others else login.enable_login()
@@ -109,21 +108,6 @@ class Command(BaseCommand):
         self.stdout.flush()
 
 
-class _Asked:
-    """True once a signal has asked this program to stop."""
-
-    def __init__(self) -> None:
-        self._stop = False
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self._remember)
-
-    def __bool__(self) -> bool:
-        return self._stop
-
-    def _remember(self, number: int, frame: object) -> None:
-        self._stop = True
-
-
 def _add_fleet(tokens: Path) -> list[str]:
     """Add what is missing of the demo fleet, and tokens if their file is; the uids added."""
     devices = [
@@ -161,7 +145,7 @@ def _start_simulators(host: str, port: int, tokens: Path) -> Child:
     return Child("The demo fleet", command, folder=settings.BASE_DIR, quiet=True)
 
 
-def _wait_for_answer(hub: Child, host: str, port: int, asked: _Asked) -> None:
+def _wait_for_answer(hub: Child, host: str, port: int, asked: Asked) -> None:
     """Until the hub accepts a connection, has ended, or we are asked to stop."""
     deadline = time.monotonic() + _HUB_ANSWERS_WITHIN_S
     while hub.ended() is None and not asked:
