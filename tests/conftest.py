@@ -19,6 +19,7 @@ from tests.servers import (
     Redis,
     create_database,
     drop_database,
+    find_nginx,
     find_postgres,
     find_redis,
 )
@@ -118,6 +119,11 @@ def redis_program(leave_out: Callable[[str, str], NoReturn]) -> Path:
     return find_redis() or leave_out(
         "Redis", "no redis-server found: install Redis, or set WEIR_TEST_REDIS_URL"
     )
+
+
+@pytest.fixture(scope="session")
+def nginx_program(leave_out: Callable[[str, str], NoReturn]) -> Path:
+    return find_nginx() or leave_out("nginx", "no nginx found: install nginx-light")
 
 
 @pytest.fixture(scope="session")

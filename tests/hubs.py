@@ -17,7 +17,6 @@ import random
 import re
 import shutil
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -34,6 +33,7 @@ from psycopg import sql
 
 from devices.models import Device
 from devices.tokens import draw
+from tests.servers import first_free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -41,10 +41,6 @@ DEADLINE_S = 60.0
 """For anything to become true: some seconds on an idle machine."""
 
 LOOK_S = 0.02
-
-# Below the ports that systems give to outgoing connections (Linux 32768, others 49152): one of
-# those, a simulator's that comes back say, may take the port of a hub that is being restarted.
-PORTS = range(15_000, 32_000)
 
 
 def wait_until(true: Callable[[], object], what: str, within_s: float = DEADLINE_S) -> None:
@@ -164,7 +160,7 @@ class Hub:
         options: Mapping[str, object] | None = None,
     ) -> None:
         self.store = store
-        self.port = _free_port()
+        self.port = first_free_port()
         self.environment = environment(
             store.url, {"REDIS_URL": redis_url, "WEIR_DATA_DIR": folder, **(options or {})}
         )
@@ -290,7 +286,7 @@ class Hubs(Hub):
         options: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(store, folder, redis_url=redis_url, options=options)
-        self.port = _free_port(processes)
+        self.port = first_free_port(processes)
         self._log = folder / f"hubs-{self.port}.log"
         self.ports = range(self.port, self.port + processes)
         self.command += ["--processes", str(processes)]
@@ -341,24 +337,6 @@ def manage(
     )
     assert not check or ended.returncode == 0, f"{ended.stdout}\n{ended.stderr}"
     return ended
-
-
-def _free_port(count: int = 1) -> int:
-    """One that is free, and those that follow it."""
-    for port in random.sample(PORTS, 100):
-        if all(_is_free(port + n) for n in range(count)):
-            return port
-    raise AssertionError("a hundred ports, and none of them free")
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
 
 
 def _ending_with_the_tests() -> list[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import random
 import secrets
 import shutil
 import signal
@@ -19,7 +20,7 @@ import sys
 import tempfile
 import time
 from abc import ABC, abstractmethod
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
@@ -38,11 +39,18 @@ TRIES = 3
 
 KEEPER = Path(__file__).with_name("keeper.py")
 
+# Below the ports that systems give to outgoing connections (Linux 32768, others 49152): one of
+# those, a simulator's that comes back say, may take the port of a hub that is being restarted.
+PORTS = range(15_000, 32_000)
+
 UVICORN = [
     *("-m", "uvicorn", "project.asgi:application", "--workers", "1", "--log-level", "warning"),
     *("--ws-max-size", str(FRAME_MOST_BYTES), "--ws-ping-timeout", "600"),
 ]
 """What Python is to run for the same application to be served by uvicorn, as the docs say."""
+
+
+NO_ANSWER = (OSError, psycopg.OperationalError, redis.RedisError)
 
 
 class CannotStart(Exception):
@@ -106,7 +114,7 @@ class PrivateServer(ABC):
         while True:
             try:
                 return self.ping()
-            except (psycopg.OperationalError, redis.RedisError):
+            except NO_ANSWER:
                 if not self.running or time.monotonic() > deadline_s:
                     self.stop()
                     raise CannotStart(self.log_tail()) from None
@@ -209,9 +217,12 @@ class Postgres(PrivateServer):
 
 
 class Redis(PrivateServer):
-    def __init__(self, program: Path) -> None:
+    """`options` are further ones of its command line."""
+
+    def __init__(self, program: Path, *options: str) -> None:
         super().__init__()
         self.program = program
+        self.options = options
 
     @property
     def url(self) -> str:
@@ -222,11 +233,55 @@ class Redis(PrivateServer):
             str(self.program),
             *("--bind", "127.0.0.1", "--port", str(self.port)),
             *("--dir", str(self.folder), "--save", "", "--appendonly", "no"),
+            *self.options,
         ]
 
     def ping(self) -> None:
         with redis.Redis.from_url(self.url) as client:
             client.ping()
+
+
+class RedisCluster:
+    """Three nodes of a Redis Cluster, a third of the slots each, and no replicas."""
+
+    NODES = 3
+    SLOTS = 16_384
+
+    def __init__(self, program: Path) -> None:
+        options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000")
+        self.nodes = [
+            Redis(program, *options, "--cluster-port", str(free_port())) for _ in range(self.NODES)
+        ]
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        with self._stack:
+            for node in self.nodes:
+                self._stack.enter_context(node)
+            self._join()
+            self._stack = self._stack.pop_all()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._stack.close()
+
+    def _join(self) -> None:
+        met, each = self.nodes[0], self.SLOTS // self.NODES + 1
+        for n, node in enumerate(self.nodes):
+            with redis.Redis.from_url(node.url) as client:
+                first, last = n * each, min((n + 1) * each, self.SLOTS) - 1
+                client.execute_command("CLUSTER", "ADDSLOTSRANGE", first, last)
+                client.execute_command("CLUSTER", "MEET", "127.0.0.1", met.port, met.options[-1])
+        deadline_s = time.monotonic() + START_S
+        while not all(map(self._is_whole, self.nodes)):
+            if time.monotonic() > deadline_s:
+                raise CannotStart(met.log_tail())
+            time.sleep(0.05)
+
+    def _is_whole(self, node: Redis) -> bool:
+        with redis.Redis.from_url(node.url) as client:
+            told = bytes(client.execute_command("CLUSTER", "INFO"))
+            return b"cluster_state:ok" in told and b"known_nodes:%d" % self.NODES in told
 
 
 def _children(pid: int) -> list[int]:
@@ -241,6 +296,12 @@ def find_postgres() -> Path | None:
     on_path = shutil.which("initdb")
     found = newest or (Path(on_path).resolve() if on_path else None)
     return found.parent if found else None
+
+
+def find_nginx() -> Path | None:
+    """Debian keeps it where only root's PATH looks."""
+    found = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    return Path(found) if found else None
 
 
 def find_redis() -> Path | None:
@@ -276,6 +337,24 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def first_free_port(count: int = 1) -> int:
+    """One that is free, and those that follow it."""
+    for port in random.sample(PORTS, 100):
+        if all(_is_free(port + n) for n in range(count)):
+            return port
+    raise AssertionError("a hundred ports, and none of them free")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 def unprivileged_user() -> str:
