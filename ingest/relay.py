@@ -88,7 +88,7 @@ class Relay:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-            await self.tell(LAST_WORD_S)
+            await self.tell(LAST_WORD_S, last=True)
 
     def note(self, outcome: Outcome) -> None:
         """Merge a committed batch. The latest by reading time stays, whenever it came."""
@@ -123,8 +123,15 @@ class Relay:
         self._changed.add(bearer.device_id)
         return presence
 
-    async def tell(self, within_s: float = SEND_TIMEOUT_S) -> None:
-        """Send one summary of what changed, encoded once; empty, it says the hub is alive."""
+    def repeat(self) -> None:
+        """With the next summary tell the counts of every device: somebody did not hear them all."""
+        self._changed.update(self._presences)
+
+    async def tell(self, within_s: float = SEND_TIMEOUT_S, *, last: bool = False) -> None:
+        """Send one summary of what changed, encoded once; empty, it says the hub is alive.
+
+        With the `last` one the hub is gone.
+        """
         if self._layer is None:
             return
         changed, self._changed = self._changed, set()
@@ -143,6 +150,7 @@ class Relay:
             "at": self._now_ms(),
             "commit_ms": None if commit_s is None else commit_s * 1_000,
             "body": body,
+            "last": last,
         }
         try:
             async with asyncio.timeout(within_s):

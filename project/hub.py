@@ -88,6 +88,7 @@ class Hub:
             load_catalogue=in_own_thread(partial(known, latest.catalogue)),
             load_tails=in_own_thread(charting.read_tails),
             interval_s=options.relay_interval_s,
+            repeat=self.relay.repeat,
         )
         self.logins = Logins(options.revocation_interval_s)
         self._board_collector = BoardCollector(self.board)

@@ -22,7 +22,7 @@ import orjson
 
 from dashboards.live.charts import Chart
 from dashboards.live.hubs import Hubs
-from dashboards.live.listener import ChannelLayer, Listener
+from dashboards.live.listener import ASK, ChannelLayer, Listener
 from dashboards.live.present import Changes, DevicePresent, Known, Present
 from dashboards.live.priming import Load, Priming
 from dashboards.live.subscription import Subscription
@@ -66,10 +66,12 @@ class Board:
         load_tails: LoadTails,
         interval_s: float = 1.0,
         elapsed: Callable[[], float] = time.monotonic,
+        repeat: Callable[[], None] = lambda: None,
     ) -> None:
         """`clock` gives Unix time in seconds and may be set at any time, `elapsed` those of a clock
         that never is. `load_fleet` gives all devices with their latest values, `load_catalogue`
-        without, `load_tails` what charts end in; all in a thread of the board's own."""
+        without, `load_tails` what charts end in; all in a thread of the board's own. `repeat` has
+        this process's hub say again what it counted: some board did not hear it."""
         self.interval_s = interval_s
         self.summaries = 0
         self.summaries_refused = 0
@@ -77,6 +79,7 @@ class Board:
         self.merged = 0
         self.primed = False
         self._clock, self._elapsed = clock, elapsed
+        self._repeat = repeat
         self._present = Present()
         self._viewers: set[Viewer] = set()
         self._audiences = Audiences(self._present)
@@ -248,6 +251,9 @@ class Board:
         self.tails.lose()
 
     def _merge(self, message: dict[str, Any]) -> None:
+        if message.get("type") == ASK:
+            self._repeat()
+            return
         try:
             hub, body = message["hub"], orjson.loads(message["body"])
             self._present.apply(hub, body, self._now_ms())
@@ -260,8 +266,15 @@ class Board:
         self._heard_s = self._elapsed()
         self._news.set()
         number, commit_ms = message.get("number"), message.get("commit_ms")
-        if self._hubs.hear(hub, number, commit_ms, self._heard_s):
+        missed = self._hubs.missed(hub, number)
+        lost = self._hubs.hear(hub, number, commit_ms, self._heard_s)
+        if lost:
             self._lose()
+        if lost or missed:
+            self._listener.ask()
+        if message.get("last"):
+            self._hubs.forget(hub)
+            self._present.lose(hub)
 
     async def _flush(self) -> None:
         while True:
@@ -276,7 +289,8 @@ class Board:
 
     async def _tick(self) -> None:
         """Offer what changed, with what charts end in then, to each viewer whose time it is."""
-        if self._hubs.lose_silent(self._elapsed()):
+        for hub in self._hubs.lose_silent(self._elapsed()):
+            self._present.lose(hub)
             self._lose()
         changes = self._present.take_changes()
         tick_ms = self._next_ms()

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 
-# How many hubs are remembered. A restarted hub is a new one, so this bounds what a hub that
-# restarts for ever can leave behind.
-HUBS_KEPT = 32
+# How many hubs are remembered: more than any cluster has. Those that are gone are forgotten by
+# their silence long before.
+HUBS_KEPT = 1_024
 # A hub speaks once an interval, and its word may take a moment.
 FRESH_INTERVALS = 2.5
 
@@ -31,23 +31,31 @@ class Hubs:
         self._silence_s = silence_s
         self._heard: OrderedDict[str, _Heard] = OrderedDict()
 
+    def missed(self, hub: str, number: int | None) -> bool:
+        """Whether a hub of which nothing is known has spoken before."""
+        return hub not in self._heard and number is not None and number > 1
+
     def hear(self, hub: str, number: int | None, commit_ms: float | None, now_s: float) -> bool:
         """Note one summary; whether one before it was lost. A hub numbers what it says."""
         before = self._heard.pop(hub, None)
         self._heard[hub] = _Heard(now_s, number, commit_ms)
-        while len(self._heard) > HUBS_KEPT:
-            self._heard.popitem(last=False)
         if before is None or before.number is None or number is None:
             return False  # a new hub, or an older one, which does not number
         return number > before.number + 1
 
-    def lose_silent(self, now_s: float) -> bool:
-        """Forget the hubs that are gone; whether there was one. It may have committed last what it
+    def lose_silent(self, now_s: float) -> list[str]:
+        """Forget the hubs that are gone, and name them. They may have committed last what they
         never told."""
         gone = [hub for hub, heard in self._heard.items() if now_s - heard.at_s > self._silence_s]
+        kept = [hub for hub in self._heard if hub not in set(gone)]
+        gone += kept[: max(0, len(kept) - HUBS_KEPT)]
         for hub in gone:
-            del self._heard[hub]
-        return bool(gone)
+            self.forget(hub)
+        return gone
+
+    def forget(self, hub: str) -> None:
+        """It said its last word."""
+        self._heard.pop(hub, None)
 
     def commit_ms(self, now_s: float) -> float | None:
         """The longest mean time of a COMMIT in the last interval; None where nobody committed."""

@@ -16,6 +16,8 @@ from typing import Any, Final, Protocol
 logger = logging.getLogger(__name__)
 
 GROUP: Final = "live"
+ASK: Final = "live.ask"
+"""The message by which a board asks all hubs to say their counts again."""
 # The in-memory layer forgets a member whose message expired, and all where the clock jumps a day.
 # Cheaper than a summary, and sooner than dashboards would be stale.
 REJOIN_INTERVAL_S = 2.0
@@ -34,6 +36,7 @@ class ChannelLayer(Protocol):
     async def new_channel(self) -> str: ...
     async def receive(self, channel: str) -> Message: ...
     async def group_add(self, group: str, channel: str) -> None: ...
+    async def group_send(self, group: str, message: Message) -> None: ...
     async def flush(self) -> None: ...
 
 
@@ -57,6 +60,11 @@ class Listener:
         self._on_join, self._on_message = on_join, on_message
         self._heard_s = elapsed()
         self._failing = False
+        self._to_ask = asyncio.Event()
+
+    def ask(self) -> None:
+        """Have all hubs say again what they counted. Where that fails there will be a gap."""
+        self._to_ask.set()
 
     async def run(self) -> None:
         retry_s = RETRY_MIN_S
@@ -101,6 +109,7 @@ class Listener:
         await self._join(channel)
         self._on_join()
         joining = asyncio.create_task(self._rejoin(channel), name="board-rejoin")
+        asking = asyncio.create_task(self._ask(), name="board-ask")
         try:
             while True:
                 message = await self._layer.receive(channel)
@@ -111,10 +120,19 @@ class Listener:
                 self._on_message(message)
         finally:
             joining.cancel()
+            asking.cancel()
 
     async def _join(self, channel: str) -> None:
         async with asyncio.timeout(ANSWER_WITHIN_S):
             await self._layer.group_add(GROUP, channel)
+
+    async def _ask(self) -> None:
+        while True:
+            await self._to_ask.wait()
+            self._to_ask.clear()
+            with suppress(Exception):
+                async with asyncio.timeout(ANSWER_WITHIN_S):
+                    await self._layer.group_send(GROUP, {"type": ASK})
 
     async def _rejoin(self, channel: str) -> None:
         while True:

@@ -6,14 +6,12 @@ replaces what it names and never adds to it, so one that was lost is repaired by
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypedDict
 
 import orjson
 
-from dashboards.live.hubs import HUBS_KEPT
 from dashboards.live.selection import searchable
 
 Value = float | bool | str
@@ -91,7 +89,7 @@ class Present:
     def __init__(self) -> None:
         self._devices: dict[str, DevicePresent] = {}
         self._fragments: dict[str, str] = {}
-        self._hubs: OrderedDict[str, dict[str, Counts]] = OrderedDict()
+        self._hubs: dict[str, dict[str, Counts]] = {}
         self.applied = 0
         """How many summaries were."""
         self._applied_last: dict[str, int] = {}
@@ -127,17 +125,24 @@ class Present:
     def apply(self, hub: str, devices: Iterable[DeviceSummary], now_ms: int) -> None:
         """Merge one summary of `hub`, received at `now_ms`."""
         self.applied += 1
-        counts_of_hub = self._counts_of(hub)
+        counts_of_hub = self._hubs.setdefault(hub, {})
         for summary in devices:
             uid = summary["uid"]
             device = self._devices.get(uid)
             if device is None:
                 device = self._add(DevicePresent(uid, summary["name"]))
             self._applied_last[uid] = self.applied
-            self._see(device, summary["seen"], now_ms)
-            self._keep_latest(device, summary["values"], self.applied)
-            self._count(device, counts_of_hub, summary["counts"])
-            self._touch(uid)
+            changed = self._see(device, summary["seen"], now_ms)
+            changed |= self._keep_latest(device, summary["values"], self.applied)
+            changed |= self._count(device, counts_of_hub, summary["counts"])
+            if changed:  # what a hub says again, for a board that had not heard it, is no news
+                self._touch(uid)
+
+    def lose(self, hub: str) -> None:
+        """It is gone, and what it counted with it: totals are of the hubs that are there."""
+        for uid, counts in self._hubs.pop(hub, {}).items():
+            if self._count(self._devices[uid], {uid: counts}, no_counts()):
+                self._touch(uid)
 
     @property
     def has_changes(self) -> bool:
@@ -240,13 +245,6 @@ class Present:
         self._removed.discard(uid)
         self._changed.add(uid)
 
-    def _counts_of(self, hub: str) -> dict[str, Counts]:
-        counts = self._hubs.setdefault(hub, {})
-        self._hubs.move_to_end(hub)
-        while len(self._hubs) > HUBS_KEPT:
-            self._hubs.popitem(last=False)
-        return counts
-
     @staticmethod
     def _see(device: DevicePresent, seen_ms: int | None, now_ms: int) -> bool:
         """Never earlier than it was, unless that was said by a clock that has been set back since:
@@ -274,16 +272,19 @@ class Present:
         return changed
 
     @staticmethod
-    def _count(device: DevicePresent, counts_of_hub: dict[str, Counts], counts: Counts) -> None:
+    def _count(device: DevicePresent, counts_of_hub: dict[str, Counts], counts: Counts) -> bool:
         # A hub says totals since its start; the difference to what it said last is what is new,
         # whatever was lost in between.
         before = counts_of_hub.get(device.uid) or no_counts()
+        if counts == before:
+            return False
         counts_of_hub[device.uid] = counts
         device.counts = {
             "stored": device.counts["stored"] + counts["stored"] - before["stored"],
             "duplicate": device.counts["duplicate"] + counts["duplicate"] - before["duplicate"],
             "rejected": device.counts["rejected"] + counts["rejected"] - before["rejected"],
         }
+        return True
 
 
 def encode(device: DevicePresent, metrics: frozenset[str] | None = None) -> str:

@@ -124,6 +124,33 @@ async def test_what_it_did_not_hear_it_reads_from_the_database(
         fragment = await until_shown(board, viewer, "roof")
 
 
+async def test_it_asks_hubs_to_say_again_what_it_did_not_hear(board: Board, layer: Layer) -> None:
+    asked: list[int] = []
+    board._repeat = lambda: asked.append(board.summaries)
+    await layer.publish(summary(), hub="new", number=1)
+    await layer.publish(summary(), hub="older", number=7)
+    await eventually(lambda: len(asked) == 1)
+    assert asked == [2]
+    await layer.publish(summary(), hub="new", number=3)  # the layer lost the second
+    await eventually(lambda: len(asked) == 2)
+
+
+async def test_a_hub_that_said_its_last_word_takes_its_counts_with_it(
+    board: Board, layer: Layer
+) -> None:
+    await layer.publish(summary(), hub="stays", number=1)
+    await layer.publish(summary(), hub="goes", number=1)
+    await eventually(partial(told, board, 2))
+    before = board.device("roof")
+    goodbye = {"type": "live.summary", "hub": "goes", "number": 2, "body": "[]", "last": True}
+    await layer.group_send(GROUP, goodbye)
+    await eventually(partial(told, board, 3))
+    after = board.device("roof")
+    assert before is not None
+    assert after is not None
+    assert before.counts["stored"] == 2 * after.counts["stored"] > 0
+
+
 async def test_what_it_heard_it_does_not_ask_the_database_for(
     board: Board, layer: Layer, loaders: Loaders
 ) -> None:

@@ -29,8 +29,8 @@ def test_a_hub_that_fell_silent_is_gone_once() -> None:
     hubs.hear("b", 1, None, 0.0)
     assert hubs.several
     hubs.hear("b", 2, None, 31.0)
-    assert hubs.lose_silent(31.0)
-    assert not hubs.lose_silent(31.0)
+    assert hubs.lose_silent(31.0) == ["a"]
+    assert hubs.lose_silent(31.0) == []
     assert not hubs.several
 
 
@@ -38,4 +38,15 @@ def test_hubs_that_start_again_for_ever_are_not_all_remembered() -> None:
     hubs = Hubs(1.0, 30.0)
     for number in range(3 * HUBS_KEPT):
         hubs.hear(f"hub-{number}", 1, 1.0, 0.0)
-    assert len(hubs._heard) == HUBS_KEPT
+    assert hubs.lose_silent(1.0) == [f"hub-{number}" for number in range(2 * HUBS_KEPT)]
+    assert hubs.lose_silent(1.0) == []
+
+
+def test_a_hub_that_spoke_before_it_was_heard_was_missed() -> None:
+    hubs = Hubs(1.0, 30.0)
+    assert not hubs.missed("new", 1)
+    assert hubs.missed("older", 7)
+    hubs.hear("older", 7, None, 0.0)
+    assert not hubs.missed("older", 9)  # that is a gap
+    hubs.forget("older")
+    assert hubs.missed("older", 10)

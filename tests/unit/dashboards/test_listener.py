@@ -25,6 +25,9 @@ class Layer:
     async def group_add(self, group: str, channel: str) -> None:
         pass
 
+    async def group_send(self, group: str, message: dict[str, Any]) -> None:
+        pass
+
     async def receive(self, channel: str) -> dict[str, Any]:
         self.reading = asyncio.current_task()
         message: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from dashboards.live.hubs import HUBS_KEPT
 from dashboards.live.present import Changes, DevicePresent, DeviceSummary, Present, Value
 
 NOON_MS = 1_795_326_596_000
@@ -101,11 +100,36 @@ def test_a_summary_that_comes_twice_counts_once(present: Present) -> None:
     assert fragment(present)["counts"] == {"stored": 10, "duplicate": 0, "rejected": 0}
 
 
-def test_totals_stay_when_a_hub_is_forgotten(present: Present) -> None:
-    for hub in range(HUBS_KEPT + 3):
-        present.apply(f"hub-{hub}", [summary(stored=1)], NOON_MS)
-    counts = fragment(present)["counts"]
-    assert counts == {"stored": HUBS_KEPT + 3, "duplicate": 0, "rejected": 0}
+def test_totals_of_more_hubs_than_ten_machines_have_add_up(present: Present) -> None:
+    for stored in (1, 2):
+        for hub in range(100):
+            present.apply(f"hub-{hub}", [summary(stored=stored)], NOON_MS)
+    assert fragment(present)["counts"] == {"stored": 200, "duplicate": 0, "rejected": 0}
+
+
+def test_what_a_hub_counted_goes_with_it(present: Present) -> None:
+    present.apply("a", [summary(stored=10, rejected=1)], NOON_MS)
+    present.apply("b", [summary(stored=5)], NOON_MS)
+    present.take_changes()
+    present.lose("a")
+    assert fragment(present)["counts"] == {"stored": 5, "duplicate": 0, "rejected": 0}
+    assert present.take_changes().changed == {"roof"}
+    present.lose("never heard")
+    assert present.take_changes() == UNCHANGED
+
+
+def test_a_hub_that_was_thought_gone_counts_once(present: Present) -> None:
+    present.apply("a", [summary(stored=10)], NOON_MS)
+    present.lose("a")
+    present.apply("a", [summary(stored=12)], NOON_MS)
+    assert fragment(present)["counts"] == {"stored": 12, "duplicate": 0, "rejected": 0}
+
+
+def test_what_is_said_again_is_no_news(present: Present) -> None:
+    present.apply("a", [summary(stored=10, temperature=(1000.0, 21.5))], NOON_MS)
+    present.take_changes()
+    present.apply("a", [summary(stored=10)], NOON_MS)
+    assert present.take_changes() == UNCHANGED
 
 
 def test_a_device_is_encoded_once_until_it_changes(present: Present) -> None:
