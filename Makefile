@@ -1,6 +1,6 @@
 # One line each: the work is in scripts/. `make run` is where to start.
 .DEFAULT_GOAL := run
-.PHONY: run serve test lint format bench bench-export bench-history bench-live bench-pages pictures faults lock install clean help
+.PHONY: run serve test lint format bench bench-export bench-history bench-hubs bench-live bench-pages pictures faults lock install clean help
 
 run:     ; @scripts/run             # the hub, a demo fleet and its simulated readings
 serve:   ; @scripts/serve           # the hub alone
@@ -10,6 +10,7 @@ format:  ; @scripts/format          # ruff, in place
 bench:   ; @scripts/bench           # what the hub carries on this machine
 bench-export: ; @scripts/bench-export # what an export costs, and devices notice of it
 bench-history: ; @scripts/bench-history # what the history of a year costs
+bench-hubs: ; @scripts/bench-hubs # what several hubs cost beside one
 bench-live: ; @scripts/bench-live # what a hundred dashboards cost, and how soon they show
 bench-pages: ; @scripts/bench-pages # what the fleet page costs a browser
 pictures: ; @scripts/pictures      # the pictures in docs, anew

@@ -12,7 +12,8 @@ import asyncio
 import json
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.shapes import by_name
@@ -36,6 +37,8 @@ class Order:
     """Not before this Unix time is the first frame sent; by then everybody is connected."""
     rate: float | None = None
     """Frames a second and device; None: as fast as the window allows."""
+    more_urls: tuple[str, ...] = ()
+    """Of further hubs: the devices are spread over all of them."""
     usual: bool = False
     """Send to the usual consumer: plainly, and from as many devices as it can answer in time."""
 
@@ -50,6 +53,10 @@ class _Marked(Fleet):
     busy = 0.0
     """The share of its core that the client used: near 1, the client was the limit."""
     _began = (0.0, 0.0)
+
+    def spread(self, urls: Sequence[str]) -> None:
+        for n, session in enumerate(self.sessions):
+            session.bench = replace(session.bench, url=urls[n % len(urls)])
 
     def begin(self) -> None:
         super().begin()
@@ -96,6 +103,7 @@ def main(order: Order) -> None:
 
     async def send() -> None:
         fleet = _Marked(options, crew)
+        fleet.spread([order.url, *order.more_urls])
         report = await fleet.run(produce)
         _say(result=report.result, client_busy=round(fleet.busy, 3), complete=report.complete)
 

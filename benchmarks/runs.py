@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, Final
@@ -27,6 +27,7 @@ DEVICES_CONNECTED_PER_S: Final = 300
 """From the choice of a run's place in time to its first frame, with some to spare."""
 
 Serve = Callable[[Database, float], Server]
+_NONE: Final[Mapping[str, tuple[int, ...]]] = {}
 
 GRACE_S: Final = 1.5
 """Of sealing, beyond the clocks' being behind: what is in flight longer than that is late."""
@@ -50,8 +51,13 @@ class Sent:
 
     result: dict[str, Any]
     client_busy: float
-    usage: Usage
+    parts: dict[str, Usage]
+    """Of the server and of what it needs, each by itself."""
     foreign: float
+
+    @property
+    def usage(self) -> Usage:
+        return sum(self.parts.values(), Usage())
 
     @property
     def readings(self) -> int:
@@ -81,9 +87,9 @@ def measure_hub(
     serve: Serve = servers.hub,
 ) -> Figures:
     """(b) The hub: saturated in a closed loop, then, started anew, at half of that."""
-    sent, sealed, peak = _hub_run(database, timeline, shape, lengths.closed_s, None, serve)
+    sent, sealed, peak = hub_run(database, timeline, shape, lengths.closed_s, None, serve)
     rate = OPEN_SHARE * sent.result["frames_per_s"] / shape.devices
-    calm, _, _ = _hub_run(database, timeline, shape, lengths.open_s, rate, serve)
+    calm, _, _ = hub_run(database, timeline, shape, lengths.open_s, rate, serve)
     seconds = sent.busy_s + sealed["wall_s"]
     usage = sent.usage + Usage(sealed["cpu_s"], int(sealed["written_bytes"]))
     figures = asdict(_figures(sent, usage, seconds, peak))
@@ -127,13 +133,14 @@ def appointment(timeline: Timeline, shape: Shape, duration_s: float) -> tuple[fl
     return time.time() + startup_s, behind_s
 
 
-def _hub_run(
+def hub_run(
     database: Database,
     timeline: Timeline,
     shape: Shape,
     duration_s: float,
     rate: float | None,
     serve: Serve,
+    beside: Mapping[str, tuple[int, ...]] = _NONE,
 ) -> tuple[Sent, dict[str, float], int]:
     """A hub's life of one run: started, sent to, stopped, and what it had not sealed yet sealed."""
     database.checkpoint()
@@ -141,9 +148,10 @@ def _hub_run(
     with serve(database, behind_s + GRACE_S) as server:
         with dashboard(database, server, login=True):
             order = Order(
-                server.url, str(database.tokens), shape.name, duration_s, behind_s, begin_at_s, rate
+                *(server.url, str(database.tokens), shape.name, duration_s, behind_s, begin_at_s),
+                *(rate, tuple(server.urls[1:])),
             )
-            sent = send(database, server, order)
+            sent = send(database, server, order, beside)
         peak = peak_bytes(server.pid)
     if sent.result["rejected"]:
         raise Trouble(f"The hub refused what it should take: {sent.result}")
@@ -157,12 +165,22 @@ def _hub_run(
     return sent, sealed, peak
 
 
-def send(database: Database, server: Server, order: Order) -> Sent:
-    """Run a client; what the server used is read when the client says where it is."""
+def send(
+    database: Database, server: Server, order: Order, beside: Mapping[str, tuple[int, ...]] = _NONE
+) -> Sent:
+    """Run a client; what the server used is read when the client says where it is.
+
+    `beside` names further programs that serve it.
+    """
     command = [sys.executable, "-m", "benchmarks.client", json.dumps(asdict(order))]
-    roots = (server.pid, *database.roots)
+    roots = {"server": (server.pid,), "database": database.roots, **beside}
     core = database.cores.server
-    began = settled = (Usage(), 0.0, 0.0)
+    nothing = dict.fromkeys(roots, Usage())
+    began = settled = (nothing, 0.0, 0.0)
+
+    def all_used() -> dict[str, Usage]:
+        return {name: used(*pids) for name, pids in roots.items()}
+
     with subprocess.Popen(
         pinned(database.cores.client, command),
         cwd=ROOT,
@@ -176,16 +194,16 @@ def send(database: Database, server: Server, order: Order) -> Sent:
         for line in client.stdout:
             said = json.loads(line)
             if said.get("now") == "begun":
-                began = used(*roots), busy_s(core), time.time()
+                began = all_used(), busy_s(core), time.time()
             elif said.get("now") == "settled":
-                settled = used(*roots), busy_s(core), time.time()
+                settled = all_used(), busy_s(core), time.time()
         complaint = client.stderr.read()
     if not said.get("complete"):
         raise Trouble(f"The client did not finish: {said}\n{complaint}\n{server.said()}")
-    usage = settled[0] - began[0]
-    others_s = settled[1] - began[1] - usage.cpu_s
+    parts = {name: settled[0][name] - began[0][name] for name in roots}
+    others_s = settled[1] - began[1] - sum(used.cpu_s for used in parts.values())
     foreign = max(0.0, others_s / max(settled[2] - began[2], 1e-9))
-    return Sent(said["result"], said["client_busy"], usage, foreign)
+    return Sent(said["result"], said["client_busy"], parts, foreign)
 
 
 def _figures(sent: Sent, usage: Usage, seconds: float, peak: int) -> Figures:

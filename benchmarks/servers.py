@@ -12,7 +12,7 @@ from typing import Final, Self
 from benchmarks import ROOT, Trouble
 from benchmarks.databases import Database
 from benchmarks.machine import pinned
-from tests.servers import UVICORN, free_port
+from tests.servers import UVICORN, first_free_port
 
 START_S: Final = 60.0
 STOP_S: Final = 60.0
@@ -22,10 +22,17 @@ class Server:
     """A server program on the server's core, for as long as the context lasts."""
 
     def __init__(
-        self, name: str, arguments: list[str], environment: dict[str, str], database: Database
+        self,
+        name: str,
+        arguments: list[str],
+        environment: dict[str, str],
+        database: Database,
+        processes: int = 1,
     ) -> None:
+        """`processes` listen on the port and those that follow it."""
         self.name = name
-        self.port = free_port()
+        self.port = first_free_port(processes)
+        self.ports = range(self.port, self.port + processes)
         self.log = database.run / f"{name}.log"
         self._command = [part.format(port=self.port) for part in arguments]
         self._environment = environment
@@ -34,7 +41,11 @@ class Server:
 
     @property
     def url(self) -> str:
-        return f"ws://127.0.0.1:{self.port}/ws/ingest/"
+        return self.urls[0]
+
+    @property
+    def urls(self) -> list[str]:
+        return [f"ws://127.0.0.1:{port}/ws/ingest/" for port in self.ports]
 
     @property
     def pid(self) -> int:
@@ -77,14 +88,25 @@ class Server:
         return Path(self.log).read_text(errors="replace")[-3000:]
 
     def _listens(self) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+        return all(map(_is_open, self.ports))
+
+
+def _is_open(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def hub(database: Database, grace_s: float) -> Server:
     """Weir, with its defaults but for the grace of sealing."""
     environment = database.environment(database.hub_url, seal_grace_s=grace_s)
     return Server("hub", ["manage.py", "runhub", "--port", "{port}"], environment, database)
+
+
+def hubs(database: Database, grace_s: float, processes: int, redis_url: str) -> Server:
+    """So many of one `runhub --processes`."""
+    environment = database.environment(database.hub_url, seal_grace_s=grace_s)
+    command = ["manage.py", "runhub", "--port", "{port}", "--processes", str(processes)]
+    return Server("hubs", command, environment | {"REDIS_URL": redis_url}, database, processes)
 
 
 def hub_by_uvicorn(database: Database, grace_s: float) -> Server:
