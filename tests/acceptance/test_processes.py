@@ -40,6 +40,12 @@ def test_each_is_asked_for_its_own_figures(hubs: Hubs) -> None:
     assert two.figures()["weir_readings_taken_total"] == 1
 
 
+def test_together_they_commit_as_often_as_one(hubs: Hubs) -> None:
+    assert hubs.log.count("WEIR_FLUSH_INTERVAL_S is 0.04 in each") == 1
+    given = Path(f"/proc/{hubs.pid_of(hubs.port)}/environ").read_text()
+    assert "WEIR_FLUSH_INTERVAL_S=0.04\0" in given
+
+
 def test_without_redis_it_is_said_what_that_means(hubs: Hubs) -> None:
     assert hubs.log.count("REDIS_URL is not set") == 1
 

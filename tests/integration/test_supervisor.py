@@ -11,7 +11,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from project.children import Child
-from project.management.commands.runhub import try_ports
+from project.management.commands.runhub import flush_interval_s, try_ports
 from project.supervisor import FIRST_WAIT_S, LONGEST_WAIT_S, WELL_AFTER_S, Supervisor, how_it_ended
 
 ENDS = [sys.executable, "-S", "-c", "raise SystemExit(3)"]
@@ -86,6 +86,15 @@ def test_sqlite_takes_one_hub() -> None:
     assert str(refused.value) == (
         "SQLite takes one hub: for --processes 2, name a PostgreSQL in DATABASE_URL."
     )
+
+
+def test_together_they_commit_as_often_as_one_unless_somebody_said_how_often(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("WEIR_FLUSH_INTERVAL_S", raising=False)
+    assert [flush_interval_s(hubs) for hubs in (1, 4, 100)] == [0.02, 0.08, 0.2]
+    monkeypatch.setenv("WEIR_FLUSH_INTERVAL_S", "0.02")
+    assert flush_interval_s(4) == 0.02
 
 
 @pytest.mark.parametrize("count", ["0", "-1", "many"])

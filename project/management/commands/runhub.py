@@ -17,10 +17,13 @@ from django.utils.module_loading import import_string
 from project.checks import exposure_problems
 from project.children import Asked, Child
 from project.database import DatabaseUnusable, take_database
-from project.options import Options, unknown_variables
+from project.options import Options, unknown_variables, variable
 from project.supervisor import Supervisor
 
 LAST_PORT: Final = 65_535
+FLUSH_INTERVAL: Final = variable("flush_interval_s")
+LONGEST_FLUSH_INTERVAL_S: Final = 0.2
+"""What a device waits for its ack is felt beyond it."""
 
 
 class Command(BaseCommand):
@@ -65,15 +68,33 @@ class Command(BaseCommand):
             self.stderr.write(
                 "REDIS_URL is not set: each of these hubs shows live only what it took itself."
             )
+        interval_s = flush_interval_s(len(ports))
+        if interval_s != settings.OPTIONS.flush_interval_s:
+            self.stderr.write(
+                f"{FLUSH_INTERVAL} is {interval_s:g} in each: so they commit as often as one hub."
+            )
         for name in unknown_variables():
             del os.environ[name]  # or each hub would say again what was said above
         manage = str(settings.BASE_DIR / "manage.py")
 
         def start(port: int) -> Child:
             command = [sys.executable, manage, "runhub", "--host", host, "--port", str(port)]
-            return Child(f"The hub on port {port}", command)
+            environment = {FLUSH_INTERVAL: f"{interval_s:g}"}
+            return Child(f"The hub on port {port}", command, environment=environment)
 
         Supervisor(start, ports, settings.OPTIONS.stop_timeout_s).run(asked)
+
+
+def flush_interval_s(hubs: int) -> float:
+    """How long each of so many waits for a batch, if nobody has said it.
+
+    A commit costs the hub and the database the same for one reading as for hundreds: measured, four
+    hubs that flush each as often as one took 1.6 times its processor time for the same readings.
+    """
+    given_s = settings.OPTIONS.flush_interval_s
+    if FLUSH_INTERVAL in os.environ:
+        return given_s
+    return max(given_s, min(given_s * hubs, LONGEST_FLUSH_INTERVAL_S))
 
 
 def try_ports(host: str, ports: Sequence[int]) -> None:
