@@ -126,9 +126,11 @@ def measure_bare(database: Database, timeline: Timeline, shape: Shape, lengths: 
     )
 
 
-def appointment(timeline: Timeline, shape: Shape, duration_s: float) -> tuple[float, float]:
+def appointment(
+    timeline: Timeline, shape: Shape, duration_s: float, startup_s: float = STARTUP_S
+) -> tuple[float, float]:
     """When a hub's run begins, and how far its clocks are behind: sealing begins in its middle."""
-    startup_s = STARTUP_S + shape.devices / DEVICES_CONNECTED_PER_S
+    startup_s += shape.devices / DEVICES_CONNECTED_PER_S
     behind_s = timeline.behind_s(time.time(), startup_s + duration_s / 2 - GRACE_S)
     return time.time() + startup_s, behind_s
 
@@ -141,10 +143,11 @@ def hub_run(
     rate: float | None,
     serve: Serve,
     beside: Mapping[str, tuple[int, ...]] = _NONE,
+    startup_s: float = STARTUP_S,
 ) -> tuple[Sent, dict[str, float], int]:
     """A hub's life of one run: started, sent to, stopped, and what it had not sealed yet sealed."""
     database.checkpoint()
-    begin_at_s, behind_s = appointment(timeline, shape, duration_s)
+    begin_at_s, behind_s = appointment(timeline, shape, duration_s, startup_s)
     with serve(database, behind_s + GRACE_S) as server:
         with dashboard(database, server, login=True):
             order = Order(
