@@ -18,7 +18,7 @@ SETTINGS = {
     for name, field in Options.model_fields.items()
 }
 # What docker compose has to be given, though the hub's default is another.
-FILLED_IN = {"WEIR_SECRET_KEY"}
+FILLED_IN = {"WEIR_SECRET_KEY", "WEIR_METRICS_TOKEN"}
 
 
 def page() -> dict[str, str]:
