@@ -42,7 +42,7 @@ def test_what_an_image_is_made_from_is_of_one_version() -> None:
         assert re.fullmatch(r"\w+:\d+\.\d+\.\d+(-[\w.]+)+", image)
 
 
-@pytest.mark.parametrize("name", SERVICES.keys() - ENDS - {"simulators"})
+@pytest.mark.parametrize("name", sorted(SERVICES.keys() - ENDS - {"simulators"}))
 def test_a_service_that_stays_says_whether_it_is_well(name: str) -> None:
     assert SERVICES[name]["healthcheck"]["test"][0] == "CMD"
     assert SERVICES[name]["restart"] == "unless-stopped"
