@@ -29,7 +29,7 @@ the page makes the cells when they come into sight; a thousand whole rows are 1.
 600 ms to render and as long again to lay out."""
 
 
-ROWS_EACH = 10
+ROWS_EACH = 5
 """Rows of one body of the table, which a browser lays out, watches and leaves alone as one."""
 
 

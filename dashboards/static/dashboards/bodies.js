@@ -1,8 +1,8 @@
 // The rows of the fleet stand in bodies of a few each: what a browser lays out, watches and leaves
 // alone out of sight is a body, as a thousand rows watched one by one cost milliseconds of each frame.
 
-const ROWS_EACH = 10; // as in pages/fleet.py
-const MARGIN = "150px";
+const ROWS_EACH = 5; // as in pages/fleet.py
+const MARGIN = "100px";
 
 export class Bodies {
   #seen = new Set();
