@@ -1,7 +1,7 @@
 """How many passwords an address may guess: counted before Django is asked.
 
-Checking a password takes a good part of a second on purpose, in the one thread that all pages
-share: whoever guesses would not only find one some day, but stop the pages until then.
+Checking a password takes a good part of a second of a processor on purpose: whoever guesses would
+not only find one some day, but take the hub's core from devices and pages until then.
 """
 
 from __future__ import annotations
