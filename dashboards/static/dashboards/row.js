@@ -24,6 +24,7 @@ export class Row {
     this.seenMs = seen ? Number(seen) : null;
     this.intervalS = intervalS ? Number(intervalS) : null;
     this.name = element.querySelector(".name").textContent;
+    this.searched = `${uid}\n${this.name}`.toLowerCase(); // of its metrics, the line tells
     this.beginAnew();
   }
 
