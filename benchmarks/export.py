@@ -84,12 +84,12 @@ def _measured(database: Database) -> Iterator[dict[str, Any]]:
     """One row for the device alone, and one for each format."""
     with hub(database, GRACE_S) as server:
         cookie = log_in(server.port, *LOGIN)
-        with _acks_ms(database, server) as acks_ms:
+        with acks_of(database, server) as acks_ms:
             time.sleep(QUIET_S)
-        yield {"engine": database.name, "export": "none", "ack_ms": _ends(acks_ms)}
+        yield {"engine": database.name, "export": "none", "ack_ms": ends(acks_ms)}
         for suffix in SUFFIXES:
             before_bytes, before = peak_bytes(server.pid), used(server.pid)
-            with _acks_ms(database, server) as acks_ms:
+            with acks_of(database, server) as acks_ms:
                 came = _received(server.port, cookie, suffix)
             yield {
                 "engine": database.name,
@@ -97,7 +97,7 @@ def _measured(database: Database) -> Iterator[dict[str, Any]]:
                 **came,
                 "cpu_s": (used(server.pid) - before).cpu_s,
                 "grew_bytes": peak_bytes(server.pid) - before_bytes,
-                "ack_ms": _ends(acks_ms),
+                "ack_ms": ends(acks_ms),
             }
 
 
@@ -124,7 +124,7 @@ def _received(port: int, cookie: str, suffix: str) -> dict[str, float]:
 
 
 @contextmanager
-def _acks_ms(database: Database, server: Server) -> Iterator[list[float]]:
+def acks_of(database: Database, server: Server) -> Iterator[list[float]]:
     """How long each ack took, of a device that sends throughout."""
     token = json.loads(database.tokens.read_text().splitlines()[0])["token"]
     took_ms: list[float] = []
@@ -148,7 +148,7 @@ def _acks_ms(database: Database, server: Server) -> Iterator[list[float]]:
         sending.join()
 
 
-def _ends(acks_ms: list[float]) -> tuple[float, float]:
+def ends(acks_ms: list[float]) -> tuple[float, float]:
     """The median and the 99th percentile."""
     cut = quantiles(acks_ms, n=100)
     return cut[49], cut[98]

@@ -9,6 +9,7 @@ from django.db.models import Q, QuerySet, Sum
 
 from dashboards.snapshot import one_snapshot
 from devices.models import Device, Series
+from ingest.horizons import with_readings
 from ingest.models import LineState, Reading, Rollup, TextReading
 
 
@@ -24,7 +25,7 @@ def _readings(chosen: QuerySet[Series]) -> int:
     ids = chosen.order_by().values("pk")
     with one_snapshot():
         state = LineState.objects.get(pk=1)
-        hours = Rollup.objects.filter(series__in=ids, step_s=Rollup.HOUR_S)
+        hours = with_readings(Rollup.objects.filter(series__in=ids, step_s=Rollup.HOUR_S))
         sealed: int | None = hours.aggregate(readings=Sum("count"))["readings"]
         # Two statements: of an OR of both, no engine makes two ranges of the key.
         recent = sum(

@@ -37,6 +37,17 @@ POSTGRESQL_LATEST = """
     FROM unnest(%s::bigint[]) AS s(id) CROSS JOIN LATERAL (
       SELECT time, value FROM ingest_reading WHERE series_id = s.id
       ORDER BY time DESC LIMIT 1) r"""
+# Where the readings of a series are gone by age, its last hour still knows the newest of them.
+SQLITE_LATEST_HOUR = """
+    SELECT s.value, r.last_time, r.last FROM json_each(%s) s CROSS JOIN ingest_rollup r
+      ON r.series_id = s.value AND r.step_s = 3600
+     AND r.start = (SELECT max(start) FROM ingest_rollup
+                    WHERE series_id = s.value AND step_s = 3600)"""
+POSTGRESQL_LATEST_HOUR = """
+    SELECT s.id, (extract(epoch FROM r.last_time) * 1000000)::bigint, r.last
+    FROM unnest(%s::bigint[]) AS s(id) CROSS JOIN LATERAL (
+      SELECT last_time, last FROM ingest_rollup WHERE series_id = s.id AND step_s = 3600
+      ORDER BY start DESC LIMIT 1) r"""
 POSTGRESQL_LATEST_TEXT = POSTGRESQL_LATEST.replace("ingest_reading", "ingest_textreading")
 
 
@@ -47,12 +58,24 @@ def latest(series: Sequence[Series]) -> Latest:
     numbers = [one.id for one in series if one.kind != Kind.TEXT]
     found: Latest = {}
     with one_snapshot() as cursor:
-        for statement, ids in _latest_statements(numbers, texts):
+
+        def look(statement: str, ids: str | list[int]) -> None:
             cursor.execute(statement, [ids])
             for series_id, at_us, value in cursor.fetchall():
                 if series_id not in found or at_us > found[series_id][0]:
                     found[series_id] = at_us, bool(value) if series_id in booleans else value
+
+        for statement, ids in _latest_statements(numbers, texts):
+            look(statement, ids)
+        if gone := [number for number in numbers if number not in found]:
+            look(*_latest_hour_statement(gone))
     return found
+
+
+def _latest_hour_statement(numbers: list[int]) -> tuple[str, str | list[int]]:
+    if connection.vendor == "postgresql":
+        return POSTGRESQL_LATEST_HOUR, numbers
+    return SQLITE_LATEST_HOUR, orjson.dumps(numbers).decode()
 
 
 def _latest_statements(numbers: list[int], texts: list[int]) -> list[tuple[str, str | list[int]]]:

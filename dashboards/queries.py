@@ -22,9 +22,11 @@ from dashboards import buckets, queries_postgres, queries_sqlite
 from dashboards.buckets import Bucket
 from dashboards.grid import Grid, wall_range_us
 from dashboards.snapshot import one_snapshot
-from dashboards.spans import Source, Span, source_for, spans_of
+from dashboards.spans import FOR_EVER, Source, Span, finest, source_for, spans_of
 from devices.models import Kind, Series
 from ingest.fields import to_us
+from ingest.horizons import kept_from
+from ingest.models import Horizon, LineState
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,8 @@ def history(
     """The readings of numeric or boolean `series` from `start` up to `end`, exactly, in buckets.
 
     All of one step, the narrowest that makes at most `points` of each (and one more where the
-    edges cut through two), or the one asked for. Steps of whole days begin at midnight in `zone`.
+    edges cut through two) of what is kept at `start`, or the one asked for. Steps of whole days
+    begin at midnight in `zone`.
     ValueError where a series has texts, or the step asked for makes too many.
     """
     start_us, end_us = to_us(start), to_us(end)
@@ -83,6 +86,7 @@ def history(
     if step_us is None:
         by_clock_us = wall_range_us(start_us, end_us, zone)
         step_us = buckets.step_us_for(end_us - start_us, points, by_clock_us)
+        step_us = max(step_us, _kept_unit_us(series, start_us))
     elif step_us < 1 or (end_us - start_us) > points * step_us:
         raise ValueError(f"a step of {step_us / 1000:g} ms makes more than {points} points")
     grid = Grid(step_us, zone)
@@ -92,6 +96,14 @@ def history(
         gap_us = buckets.gap_us_for(its, step_us, one.device.expected_interval_s)
         answers.append(SeriesHistory(one, step_us, gap_us, its))
     return History(start_us, end_us, step_us, zone, source_for(step_us), answers)
+
+
+def _kept_unit_us(series: Sequence[Series], at_us: int) -> int:
+    """The narrowest buckets that can be made of a moment, of all of the series."""
+    if at_us >= to_us(LineState.objects.values_list("horizon", flat=True).get(pk=1)):
+        return 1
+    kept = kept_from(Horizon.objects.filter(series__in=series))
+    return max((finest(at_us, its).unit_us for its in kept.values()), default=1)
 
 
 def tails(wanted: Collection[Tail], until_us: int) -> dict[Tail, list[Bucket]]:
@@ -123,12 +135,17 @@ def _read(asked: Sequence[tuple[int, Grid, int, int]]) -> list[list[Bucket]]:
 
 def _spans(cursor: CursorWrapper, asked: Sequence[tuple[int, Grid, int, int]]) -> Iterable[Span]:
     cursor.execute(
-        "SELECT sealing_from, sealing_to, sealing_series FROM ingest_linestate WHERE id = 1"
+        "SELECT sealing_from, sealing_to, sealing_series, horizon"
+        " FROM ingest_linestate WHERE id = 1"
     )
-    sealing_from, sealing_to, through = cursor.fetchone()
+    sealing_from, sealing_to, through, horizon = cursor.fetchone()
+    horizon_us = _us(horizon)
+    old = {series_id for series_id, _, first_us, _ in asked if first_us < horizon_us}
+    kept = kept_from(Horizon.objects.filter(series__in=old)) if old else {}
     for owner, (series_id, grid, first_us, last_us) in enumerate(asked):
-        sealed = sealing_to if series_id <= through else sealing_from
-        yield from spans_of(owner, series_id, grid, first_us, last_us, _us(sealed))
+        sealed_us = _us(sealing_to if series_id <= through else sealing_from)
+        its = kept.get(series_id, FOR_EVER)
+        yield from spans_of(owner, series_id, grid, first_us, last_us, sealed_us, its)
 
 
 def _us(moment: datetime | int) -> int:

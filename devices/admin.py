@@ -24,7 +24,7 @@ from django.utils.safestring import SafeString
 from django.views.decorators.cache import never_cache
 
 from devices.fleet import TooManyDevices, look_for_room
-from devices.models import Device, Token
+from devices.models import Device, Retention, Token
 from devices.rotation import revoke, state_of
 from devices.tokens import issue
 
@@ -107,6 +107,11 @@ class TokenInline(admin.TabularInline):
         return format_html('<a href="{}">Revoke</a>', url)
 
 
+class RetentionInline(admin.TabularInline):
+    model = Retention
+    extra = 0
+
+
 class SeenFilter(admin.SimpleListFilter):
     title = "last seen"
     parameter_name = "seen"
@@ -129,7 +134,7 @@ class SeenFilter(admin.SimpleListFilter):
 @admin.register(Device)
 class DeviceAdmin(admin.ModelAdmin):
     form = DeviceForm
-    inlines = [TokenInline]
+    inlines = [TokenInline, RetentionInline]
     list_display = ["uid", "name", "enabled", "tag_list", "series_count", "last_seen_at"]
     list_filter = ["enabled", SeenFilter]
     search_fields = ["uid", "name", "tags"]
@@ -238,6 +243,16 @@ class DeviceAdmin(admin.ModelAdmin):
         if not self.has_change_permission(request, device):
             raise PermissionDenied
         return device
+
+
+@admin.register(Retention)
+class RetentionAdmin(admin.ModelAdmin):
+    """What `manage.py prune` goes by, the next time that it is run."""
+
+    list_display = ["__str__", "readings_days", "minutes_days", "hours_days"]
+    list_select_related = ["device"]
+    search_fields = ["device__uid", "device__name", "metric"]
+    autocomplete_fields = ["device"]
 
 
 def _switch(devices: QuerySet[Device], enabled: bool) -> int:

@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from devices.models import Kind, Series
 from ingest.erasure import erase_span
+from ingest.horizons import with_readings
 from ingest.models import RefusedReading, Rollup, Stream, TextReading
 
 
@@ -166,7 +167,8 @@ class StreamAdmin(ReadOnlyAdmin):
 
 def _sealed(series: list[int]) -> dict[int, tuple[int, datetime | None]]:
     """Readings sealed and their latest time, by series; of texts, which have no rollups, all."""
-    hours = Rollup.objects.filter(series__in=series, step_s=Rollup.HOUR_S).values_list("series")
+    kept = with_readings(Rollup.objects.filter(series__in=series, step_s=Rollup.HOUR_S))
+    hours = kept.values_list("series")
     texts = TextReading.objects.filter(series__in=series).values_list("series")
     rows: list[QuerySet[Any, Any]] = [
         hours.annotate(readings=Sum("count"), latest=Max("last_time")).order_by(),

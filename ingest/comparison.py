@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from ingest.attempts import Sought
 from ingest.ledger import Fate
+from ingest.reading import EARLIEST_US
 
 Stored = tuple[int, float | str]
 
@@ -36,12 +37,19 @@ class Matched:
     kind: int
     span: tuple[int, int]
     """From when to when, in µs, a stored reading that nobody attempted is a phantom."""
+    kept_from_us: int = EARLIEST_US
+    """What lies before it is gone by age, or is going."""
     present: int = 0
+    gone: int = 0
 
     def findings(self, stored: Iterable[Stored], sought: Iterable[Sought]) -> Iterator[Finding]:
-        rows = iter(stored)
+        rows = (row for row in stored if row[0] >= self.kept_from_us)
         row = next(rows, None)
         for time_us, group in groupby(sought, key=lambda attempt: attempt.time_us):
+            if time_us < self.kept_from_us:
+                fates = {attempt.fate for attempt in group}
+                self.gone += not fates <= {Fate.REFUSED, Fate.CONFLICT}
+                continue
             while row is not None and row[0] < time_us:
                 yield from self._phantom(row)
                 row = next(rows, None)

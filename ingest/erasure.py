@@ -20,7 +20,7 @@ from django.db.models import F, Model, QuerySet
 
 from devices.models import Device, Series
 from ingest.fields import from_us, to_us
-from ingest.models import LineState, RefusedReading, Rollup, Stream
+from ingest.models import Horizon, LineState, RefusedReading, Rollup, Stream
 from ingest.storage.postgres_sealing import ADVISORY_LOCK
 
 _LATEST = datetime.max.replace(tzinfo=UTC)
@@ -44,6 +44,9 @@ def erase_span(series: Series, start: datetime, end: datetime) -> int:
     """Delete the readings of `series` at or after `start` and before `end`; how many they were.
 
     Both are aware. A reading sent again afterwards is a new one, and is stored.
+
+    Of a time whose readings are gone by age, the minutes that the span touches go whole; where
+    those are gone as well, the hours.
     """
     using = router.db_for_write(Series)
     connection = connections[using]
@@ -131,8 +134,15 @@ def _roll_up_again(
         " WHERE series_id = %s AND start >= %s AND start < %s AND step_s = %s",
         [*touched, step_s],
     )
-    readings = [series_id, touched[1], _stored(connection, min(stop, sealed))]
-    cursor.execute(_ROLL_UP[connection.vendor][step_s], readings)
+    horizon = Horizon.objects.using(connection.alias).filter(
+        series_id=series_id, step_s=Horizon.READINGS
+    )
+    kept_from = min(max(first, *horizon.values_list("kept_from", flat=True)), stop)
+    span = [_stored(connection, moment) for moment in (kept_from, min(stop, sealed))]
+    cursor.execute(_ROLL_UP[connection.vendor][step_s], [series_id, *span])
+    if step_s == Rollup.HOUR_S and first < kept_from:
+        old = [series_id, touched[1], _stored(connection, kept_from)]
+        cursor.execute(_ROLL_UP_MINUTES[connection.vendor], old)
 
 
 def _roll_up_sql(table: str, bucket: str, step_s: int) -> str:
@@ -150,9 +160,27 @@ def _roll_up_sql(table: str, bucket: str, step_s: int) -> str:
         JOIN {table} AS l ON l.series_id = a.series_id AND l.time = a.last_time"""
 
 
-def _sqlite_bucket(step_us: int) -> str:
+def _roll_up_minutes_sql(hour: str) -> str:
+    key = "series_id = a.series_id AND step_s = 60"
+    return f"""
+        INSERT INTO ingest_rollup (series_id, step_s, start, count, sum, min, max,
+                                   first, first_time, last, last_time)
+        SELECT a.series_id, 3600, a.hour, a.count, a.sum, a.min, a.max,
+               (SELECT first FROM ingest_rollup WHERE {key} AND start = a.first_start),
+               a.first_time,
+               (SELECT last FROM ingest_rollup WHERE {key} AND start = a.last_start), a.last_time
+        FROM (SELECT series_id, {hour} AS hour, sum(count) AS count, sum(sum) AS sum,
+                     min(min) AS min, max(max) AS max,
+                     min(start) AS first_start, min(first_time) AS first_time,
+                     max(start) AS last_start, max(last_time) AS last_time
+              FROM ingest_rollup
+              WHERE series_id = %s AND step_s = 60 AND start >= %s AND start < %s
+              GROUP BY 1, 2) AS a"""
+
+
+def _sqlite_bucket(step_us: int, column: str = "time") -> str:
     # % keeps the sign in SQLite: a time before 1970 would be rounded up, into the next bucket.
-    return f"time - ((time %% {step_us}) + {step_us}) %% {step_us}"
+    return f"{column} - (({column} %% {step_us}) + {step_us}) %% {step_us}"
 
 
 _ROLL_UP = {
@@ -164,6 +192,12 @@ _ROLL_UP = {
         Rollup.MINUTE_S: _roll_up_sql("ingest_reading", "date_trunc('minute', time, 'UTC')", 60),
         Rollup.HOUR_S: _roll_up_sql("ingest_reading", "date_trunc('hour', time, 'UTC')", 3600),
     },
+}
+
+
+_ROLL_UP_MINUTES = {
+    "sqlite": _roll_up_minutes_sql(_sqlite_bucket(Rollup.HOUR_S * 1_000_000, "start")),
+    "postgresql": _roll_up_minutes_sql("date_trunc('hour', start, 'UTC')"),
 }
 
 

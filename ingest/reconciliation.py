@@ -15,10 +15,12 @@ from ingest.attempts import Attempts
 from ingest.comparison import Finding, Matched, Stored, Unnamed
 from ingest.ledger import TEXT, Ledger
 from ingest.refolding import Folding
+from ingest.retention import KeptFrom
 from ingest.stored import (
     DEVICES_AT_ONCE,
     KnownSeries,
     folding,
+    horizons_of,
     iso,
     one_snapshot,
     rows_by_series,
@@ -44,6 +46,8 @@ class Report:
     """Readings attempted and stored, by device."""
     astray: Counter[str] = field(default_factory=Counter)
     """Readings lost or wrong, by device."""
+    gone: Counter[str] = field(default_factory=Counter)
+    """Readings attempted that are before the horizon of their series, by device: not looked for."""
 
     def add(self, what: str, text: str, readings: int = 1) -> None:
         self.counts[what] += readings
@@ -76,6 +80,7 @@ class _Comparison:
         self._spans = attempts.spans()
         self._timeless_devices: set[str] = set()
         self._watermark = (0, 0, 0)
+        self._horizons: dict[int, KeptFrom] = {}
 
     def run(self) -> None:
         self._watermark = watermark()
@@ -85,6 +90,7 @@ class _Comparison:
             some = devices[start : start + DEVICES_AT_ONCE]
             known = series_of(some)
             names = {(series.device, series.metric) for series in known}
+            self._horizons = horizons_of(some)
             for text in (False, True):
                 chosen = [series for series in known if (series.kind == TEXT) == text]
                 for series, rows in rows_by_series(chosen, some, text):
@@ -97,7 +103,7 @@ class _Comparison:
         """What shows only in the sums."""
         report = self.report
         for device, told in sorted(report.ledger.told_stored.items()):
-            accounted = report.present[device] + report.astray[device]
+            accounted = report.present[device] + report.astray[device] + report.gone[device]
             if told > accounted and device not in self._timeless_devices:
                 text = f"{device}: {told} acked as stored, {accounted} of them found"
                 report.add("duplicated", text, told - accounted)
@@ -112,18 +118,20 @@ class _Comparison:
             self.report.unchecked += timeless
             self._timeless_devices.add(series.device)
         span = _NO_SPAN if timeless else self._spans.get(series.device, _NO_SPAN)
-        matched = Matched(series.kind, span)
+        kept = self._horizons.get(series.id, KeptFrom())
+        matched = Matched(series.kind, span, kept.readings)
         if series.id and series.kind != TEXT:
-            rows = self._folding(series).passing(rows)  # type: ignore[arg-type]
+            rows = self._folding(series, kept).passing(rows)  # type: ignore[arg-type]
         for finding in matched.findings(rows, self._attempts.of(metric)):
             self._add(series, finding)
         self.report.present[series.device] += matched.present
+        self.report.gone[series.device] += matched.gone
 
-    def _folding(self, series: KnownSeries) -> Folding:
+    def _folding(self, series: KnownSeries, kept: KeptFrom) -> Folding:
         def found(finding: Finding) -> None:
             self._add(series, finding)
 
-        return folding(series.id, self._watermark, found)
+        return folding(series.id, kept, self._watermark, found)
 
     def _add(self, series: KnownSeries, finding: Finding) -> None:
         what = finding.what

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from ingest.comparison import Finding
+from ingest.reading import EARLIEST_US
 
 MINUTE_US = 60_000_000
 HOUR_US = 60 * MINUTE_US
@@ -64,11 +65,14 @@ class Rollups:
 
 
 class Folding:
-    """Folds the readings of one series that pass through it, up to its watermark."""
+    """Folds the readings of one series that pass through it, from its horizon to its watermark."""
 
-    def __init__(self, minutes: Rollups, hours: Rollups, until_us: int) -> None:
+    def __init__(
+        self, minutes: Rollups, hours: Rollups, until_us: int, from_us: int = EARLIEST_US
+    ) -> None:
         self._minutes = minutes
         self._hours = hours
+        self._from_us = from_us
         self._until_us = until_us
         self._readings: list[tuple[int, float]] = []
         self._hour: Bucket | None = None
@@ -77,7 +81,7 @@ class Folding:
         """The same readings; when the last has passed, every rollup has been met."""
         end_us = None
         for reading in readings:
-            if reading[0] < self._until_us:
+            if self._from_us <= reading[0] < self._until_us:
                 if end_us is None or reading[0] >= end_us:
                     self._end_minute()
                     end_us = reading[0] // MINUTE_US * MINUTE_US + MINUTE_US
@@ -102,6 +106,22 @@ class Folding:
         if self._hour is not None:
             self._hours.meet(self._hour)
         self._hour = replace(minute, start_us=start_us)
+
+
+def hold_against_minutes(hours: Rollups, minutes: Iterable[Bucket]) -> None:
+    """Hours against minutes, where the readings of both are gone."""
+    hour: Bucket | None = None
+    for minute in minutes:
+        start_us = minute.start_us // HOUR_US * HOUR_US
+        if hour is not None and hour.start_us == start_us:
+            hour = joined(hour, minute)
+            continue
+        if hour is not None:
+            hours.meet(hour)
+        hour = replace(minute, start_us=start_us)
+    if hour is not None:
+        hours.meet(hour)
+    hours.end()
 
 
 def bucket_of(readings: list[tuple[int, float]]) -> Bucket:

@@ -13,10 +13,13 @@ from django.db import DatabaseError, connection
 from devices.models import Device
 from ingest.comparison import Finding
 from ingest.ledger import TEXT
+from ingest.retention import KeptFrom
 from ingest.stored import (
     DEVICES_AT_ONCE,
     KnownSeries,
     folding,
+    hold_old_hours,
+    horizons_of,
     iso,
     one_snapshot,
     rows_by_series,
@@ -60,9 +63,12 @@ def rollup_findings() -> Iterator[str]:
         for start in range(0, len(uids), DEVICES_AT_ONCE):
             some = uids[start : start + DEVICES_AT_ONCE]
             known = [series for series in series_of(some) if series.kind != TEXT]
+            horizons = horizons_of(some)
             for series, rows in rows_by_series(known, some, text=False):
+                kept = horizons.get(series.id, KeptFrom())
                 findings: list[Finding] = []
-                for _ in folding(series.id, until, findings.append).passing(rows):  # type: ignore[arg-type]
+                hold_old_hours(series.id, kept, findings.append)
+                for _ in folding(series.id, kept, until, findings.append).passing(rows):  # type: ignore[arg-type]
                     pass
                 yield from (_said(series, finding) for finding in findings)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from operator import itemgetter
@@ -13,7 +14,10 @@ from django.db import connection, transaction
 
 from devices.models import Series
 from ingest.comparison import Finding, Stored
-from ingest.refolding import Bucket, Folding, Rollups
+from ingest.horizons import kept_from
+from ingest.models import Horizon
+from ingest.refolding import Bucket, Folding, Rollups, hold_against_minutes
+from ingest.retention import KeptFrom
 
 # Devices looked at together: few enough for one query's parameters, many enough that the readings
 # not yet sealed, which SQLite keeps by time, are not gone through for each series.
@@ -88,21 +92,46 @@ def watermark() -> Watermark:
     return row
 
 
-def folding(series_id: int, until: Watermark, found: Callable[[Finding], None]) -> Folding:
+def horizons_of(devices: Sequence[str]) -> dict[int, KeptFrom]:
+    """By series of these devices, from when on what is kept of it; none, no entry."""
+    return kept_from(Horizon.objects.filter(series__device__uid__in=devices))
+
+
+def folding(
+    series_id: int, kept: KeptFrom, until: Watermark, found: Callable[[Finding], None]
+) -> Folding:
     """What folds a series' readings anew and holds its stored rollups against them."""
-    minutes, hours = (Rollups(_rollups(series_id, step_s), found) for step_s in (60, 3600))
+    minutes, hours = (
+        Rollups(_rollups(series_id, step_s, kept.readings), found) for step_s in (60, 3600)
+    )
     sealing_from, sealing_to, through = until
-    return Folding(minutes, hours, sealing_to if series_id <= through else sealing_from)
+    until_us = sealing_to if series_id <= through else sealing_from
+    return Folding(minutes, hours, until_us, kept.readings)
 
 
-def _rollups(series_id: int, step_s: int) -> Iterator[Bucket]:
+def hold_old_hours(series_id: int, kept: KeptFrom, found: Callable[[Finding], None]) -> None:
+    """Hold hours whose readings are gone, and whose minutes are not, against those."""
+    era = kept.minutes, kept.readings
+    if era[0] < era[1]:
+        hours = Rollups(_rollups(series_id, 3600, *era), found)
+        hold_against_minutes(hours, _rollups(series_id, 60, *era))
+
+
+def _rollups(
+    series_id: int, step_s: int, from_us: int, until_us: int | None = None
+) -> Iterator[Bucket]:
+    """With their magnitude at most, which bounds how far a sum of sums may be off."""
     start, first_time, last_time = map(microseconds, ("start", "first_time", "last_time"))
     rows = _stream(
         f"SELECT {start}, count, sum, min, max, first, {first_time}, last, {last_time}"
-        " FROM ingest_rollup WHERE series_id = %s AND step_s = %s ORDER BY start",
-        [series_id, step_s],
+        " FROM ingest_rollup WHERE series_id = %s AND step_s = %s"
+        f" AND {start} >= %s AND {start} < %s ORDER BY start",
+        [series_id, step_s, from_us, 2**62 if until_us is None else until_us],
     )
-    return (Bucket(*row) for row in rows)
+    for row in rows:
+        bucket = Bucket(*row)
+        size = bucket.count * max(abs(bucket.min), abs(bucket.max))
+        yield replace(bucket, magnitude=size)
 
 
 def _stream(sql: str, parameters: Sequence[Any]) -> Iterator[tuple[Any, ...]]:

@@ -80,7 +80,8 @@ def test_a_new_device_is_led_to_its_first_token(operator: Client) -> None:
 
 
 def no_tokens() -> dict[str, str]:
-    return {"tokens-TOTAL_FORMS": "0", "tokens-INITIAL_FORMS": "0"}
+    inlines = ("tokens", "retention")
+    return {f"{each}-{which}_FORMS": "0" for each in inlines for which in ("TOTAL", "INITIAL")}
 
 
 def test_a_device_is_changed_and_keeps_its_tokens(operator: Client, series: Series) -> None:

@@ -35,6 +35,14 @@ def test_what_was_acked_and_is_not_stored_is_lost() -> None:
     ]
 
 
+def test_what_is_older_than_the_series_is_kept_is_not_looked_for() -> None:
+    matched = Matched(NUMBER, (0, 100), kept_from_us=10)
+    attempts = [sought(1, 1.0), sought(2, 2.0, REFUSED), sought(3, 3.0), sought(10, 4.0)]
+    findings = list(matched.findings([(3, 5.0), (4, 6.0)], attempts))
+    assert [(finding.what, finding.time_us) for finding in findings] == [("lost", 10)]
+    assert (matched.present, matched.gone) == (0, 2)
+
+
 def test_a_reading_sent_twice_is_lost_once() -> None:
     assert found([], sought(1, 1.0), sought(1, 1.0)) == [("lost", 1)]
 

@@ -7,7 +7,16 @@ from dataclasses import replace
 import pytest
 
 from ingest.comparison import Finding
-from ingest.refolding import HOUR_US, MINUTE_US, Bucket, Folding, Rollups, bucket_of, joined
+from ingest.refolding import (
+    HOUR_US,
+    MINUTE_US,
+    Bucket,
+    Folding,
+    Rollups,
+    bucket_of,
+    hold_against_minutes,
+    joined,
+)
 
 READINGS = [(n * 20_000_000 - HOUR_US // 2, float(n % 7 - 3)) for n in range(400)]
 
@@ -29,11 +38,14 @@ def hours(readings: list[tuple[int, float]]) -> list[Bucket]:
 
 
 def findings(
-    stored_minutes: list[Bucket], stored_hours: list[Bucket], until_us: int = 2**62
+    stored_minutes: list[Bucket],
+    stored_hours: list[Bucket],
+    until_us: int = 2**62,
+    from_us: int = -(2**62),
 ) -> list[tuple[int, str]]:
     found: list[Finding] = []
     rollups = Rollups(stored_minutes, found.append), Rollups(stored_hours, found.append)
-    passed = list(Folding(*rollups, until_us).passing(READINGS))
+    passed = list(Folding(*rollups, until_us, from_us).passing(READINGS))
     assert passed == READINGS
     return [(finding.time_us, finding.text) for finding in found]
 
@@ -47,6 +59,20 @@ def test_a_rollup_holds_the_readings_before_the_watermark_alone() -> None:
     before = READINGS[:200]
     assert findings(minutes(before), hours(before), until_us) == []
     assert findings(minutes(READINGS), hours(before), until_us) != []
+
+
+def test_what_is_older_than_the_series_is_kept_is_not_folded() -> None:
+    hour = HOUR_US
+    left = [reading for reading in READINGS if reading[0] >= hour]
+    assert findings(minutes(left), hours(left), from_us=hour) == []
+
+
+def test_hours_whose_readings_are_gone_are_held_against_their_minutes() -> None:
+    found: list[Finding] = []
+    hold_against_minutes(Rollups(hours(READINGS), found.append), minutes(READINGS))
+    assert found == []
+    hold_against_minutes(Rollups(hours(READINGS), found.append), minutes(READINGS)[:-1])
+    assert [finding.time_us for finding in found] == [hours(READINGS)[-1].start_us]
 
 
 def test_a_missing_and_a_needless_rollup_are_found() -> None:

@@ -54,6 +54,8 @@ class Command(BaseCommand):
         )
         if report.unchecked:
             self.stdout.write(f"{report.unchecked} were sent without a time and are not checked.")
+        if gone := report.gone.total():
+            self.stdout.write(f"{gone} are older than their series is kept, and not looked for.")
         for what in COUNTS:
             self.stdout.write(f"{what:10} {report.counts[what]:10}   {_MEANING[what]}")
         for what in COUNTS:
@@ -74,5 +76,6 @@ def _as_json(report: Report) -> dict[str, object]:
         "refused": fates[Fate.CONFLICT] + fates[Fate.REFUSED],
         "unsettled": fates[Fate.UNKNOWN],
         "unchecked": report.unchecked,
+        "gone": report.gone.total(),
         "examples": {what: examples for what, examples in report.examples.items() if examples},
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, tzinfo
 
 import pytest
@@ -15,13 +15,21 @@ Readings = list[tuple[datetime, float]]
 
 
 def in_buckets(
-    readings: Readings, start: datetime, end: datetime, step_us: int, zone: tzinfo = UTC
+    readings: Readings,
+    start: datetime,
+    end: datetime,
+    step_us: int,
+    zone: tzinfo = UTC,
+    place: Callable[[datetime], datetime] = lambda time: time,
 ) -> list[Bucket]:
-    """Buckets of the readings in [start, end). In a zone whose dates come one after the other."""
+    """Buckets of the readings in [start, end). In a zone whose dates come one after the other.
+
+    `place` says where a reading is, if not at its time.
+    """
     found: dict[int, list[tuple[int, float]]] = {}
     for time, value in sorted(readings):
-        if start <= time < end:
-            begins_us = _begins_us(time, step_us, zone)
+        if start <= place(time) < end:
+            begins_us = _begins_us(place(time), step_us, zone)
             found.setdefault(begins_us, []).append((to_us(time), value))
     return [_bucket(start_us, own) for start_us, own in sorted(found.items())]
 

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from dashboards.buckets import Bucket, merged
 from dashboards.grid import DAY_US, HOUR_US, MINUTE_US, SECOND_US, Grid
-from dashboards.spans import Source, Span, source_for, spans_of
+from dashboards.spans import Source, Span, finest, source_for, spans_of
 from ingest.fields import to_us
+from ingest.retention import KeptFrom
 from tests.unit.dashboards.test_buckets import Readings, bucket_of, but_sums, in_buckets
 
 # Clocks in Berlin are put, and Lord Howe puts its own by half an hour a week later.
@@ -45,6 +46,12 @@ class Kept:
         self.rollups = {
             source: in_buckets(sealed, source.unit_us) for source in (Source.MINUTES, Source.HOURS)
         }
+
+    def forget(self, readings_us: int, minutes_us: int) -> None:
+        """What is before these horizons is gone by age."""
+        self.readings = [reading for reading in self.readings if reading[0] >= readings_us]
+        minutes = self.rollups[Source.MINUTES]
+        self.rollups[Source.MINUTES] = [each for each in minutes if each.start_us >= minutes_us]
 
     def read(self, span: Span) -> Iterator[Bucket]:
         run = span.run
@@ -79,6 +86,34 @@ def test_every_reading_of_the_range_is_read_once(
     for at_us, value in sorted(readings):
         if from_us <= at_us < to_us:
             inside.setdefault(grid.floor(at_us), []).append((at_us, value))
+    expected = [bucket_of(start_us, own) for start_us, own in inside.items()]
+    assert but_sums(found) == but_sums(expected)
+
+
+@given(
+    readings_lists,
+    st.lists(moments_us, min_size=3, max_size=3).map(sorted),
+    st.tuples(moments_us, moments_us),
+    st.sampled_from(STEPS_US),
+    st.sampled_from(ZONES),
+)
+def test_what_is_gone_is_read_once_from_the_rollups_that_are_kept(
+    readings: Readings, ages_us: list[int], ends: tuple[int, int], step_us: int, zone: str
+) -> None:
+    """A minute or an hour whose readings are gone is where it begins."""
+    from_us, to_us = sorted(ends)
+    minutes_us, readings_us = (age_us - age_us % HOUR_US for age_us in ages_us[:2])
+    grid, kept = Grid(step_us, ZoneInfo(zone)), Kept(readings, ages_us[2])
+    kept.forget(readings_us, minutes_us)
+    horizons = KeptFrom(readings_us, minutes_us)
+    spans = list(spans_of(0, 1, grid, from_us, to_us, ages_us[2], horizons))
+    found = merged(part for span in spans for part in kept.read(span))
+    inside: dict[int, Readings] = {}
+    for at_us, value in sorted(readings):
+        unit_us = finest(at_us, horizons).unit_us
+        begins_us = at_us - at_us % unit_us
+        if from_us <= begins_us < to_us:
+            inside.setdefault(grid.floor(begins_us), []).append((at_us, value))
     expected = [bucket_of(start_us, own) for start_us, own in inside.items()]
     assert but_sums(found) == but_sums(expected)
 

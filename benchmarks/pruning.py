@@ -1,0 +1,132 @@
+"""What a prune costs, and what devices notice of it.
+
+    python -m benchmarks.pruning [--readings 1000000] [--engine sqlite|postgresql] [--json FILE]
+
+A real hub with its defaults, and one device that sends a frame as soon as the one before it is
+acked, with a prune of all that is old and without.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks import ROOT, Trouble
+from benchmarks.databases import DATABASES, Database
+from benchmarks.export import acks_of, ends
+from benchmarks.machine import cores, described
+from benchmarks.servers import hub
+
+LATEST: Final = Path("benchmarks/results/pruning.json")
+QUIET_S: Final = 5.0
+GRACE_S: Final = 10.0
+PRUNE_S: Final = 200.0
+HEAD: Final = (
+    "engine",
+    "rows",
+    "rows/s",
+    "CPU s",
+    "turns",
+    "longest ms",
+    "ack ms p50 p99 max",
+    "without",
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parsed(arguments)
+    found: list[dict[str, Any]] = []
+    try:
+        machine = described(cores())
+        for engine in options.engine:
+            with DATABASES[engine](options.readings, cores(), _say) as database:
+                found.append(_measured(database))
+    except Trouble as trouble:
+        print(trouble, file=sys.stderr)
+        return 1
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    options.json.write_text(json.dumps({"machine": machine, "prunes": found}, indent=1) + "\n")
+    print(f"{machine['processor']}, load {os.getloadavg()[0]:.1f}\n\n{table(found)}")
+    return 0
+
+
+def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.pruning",
+        description="What a prune costs. docs/decisions/retention.md reads the table.",
+    )
+    add = parser.add_argument
+    add("--json", type=Path, metavar="FILE", default=LATEST, help=f"every figure ({LATEST})")
+    add("--readings", type=int, default=1_000_000, help="default: 1,000,000")
+    add("--engine", action="append", choices=DATABASES, help="only this one (may be repeated)")
+    options = parser.parse_args(arguments)
+    options.engine = options.engine or list(DATABASES)
+    return options
+
+
+def _measured(database: Database) -> dict[str, Any]:
+    with hub(database, GRACE_S) as server:
+        with acks_of(database, server) as alone_ms:
+            time.sleep(QUIET_S)
+        with acks_of(database, server) as acks_ms:
+            came = _pruned(database)
+    return {
+        "engine": database.name,
+        **came,
+        "alone_ms": (*ends(alone_ms), max(alone_ms)),
+        "ack_ms": (*ends(acks_ms), max(acks_ms)),
+    }
+
+
+def _pruned(database: Database) -> dict[str, float]:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.prune_ahead"],
+        env=database.environment(database.hub_url),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=PRUNE_S,
+        check=False,
+    )
+    if done.returncode:
+        raise Trouble(f"The prune failed:\n{done.stderr[-2000:]}")
+    came: dict[str, float] = json.loads(done.stdout)
+    return came
+
+
+def table(found: Sequence[dict[str, Any]]) -> str:
+    """One line an engine."""
+    lines = [HEAD, *map(_line, found)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(HEAD))]
+    return "\n".join(
+        "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True))
+        for line in lines
+    )
+
+
+def _line(of: dict[str, Any]) -> tuple[str, ...]:
+    return (
+        of["engine"],
+        f"{of['rows']:,}",
+        f"{of['rows'] / of['took_s']:,.0f}",
+        f"{of['cpu_s']:.1f}",
+        f"{of['turns']:,}",
+        f"{of['longest_ms']:.1f}",
+        "{:.1f} {:.1f} {:.1f}".format(*of["ack_ms"]),
+        "{:.1f} {:.1f} {:.1f}".format(*of["alone_ms"]),
+    )
+
+
+def _say(sentence: str) -> None:
+    print(sentence, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
