@@ -10,9 +10,9 @@ from django.db import connection
 from devices.models import Device
 from ingest.prune.run import prune
 from ingest.retention import Days, Rules
-from ingest.storage import Collision
+from ingest.storage import Collision, Settlement
 from tests.integration.storage.aggregation import Readings, assert_one_mind, stored_rollups
-from tests.integration.storage.stage import Hub, Plain, Settlement, Stage, at, counts, run, stored
+from tests.integration.storage.stage import Hub, Plain, Stage, at, counts, run, stored
 
 HOUR_S = 3_600
 NOW_S = 50 * HOUR_S
