@@ -85,7 +85,7 @@ class Front(PrivateServer):
             "hub:8000": f"127.0.0.1:{self._hub_port}",
             "listen 8080": f"listen 127.0.0.1:{self.port}",
             "127.0.0.1:8081": f"127.0.0.1:{free_port()}",
-            "/dev/stdout": f"{self.folder}/log",
+            "/dev/stdout": f"{self.folder}/access.log",  # that is root's, and this is not
             "/run/nginx.pid": f"{self.folder}/pid",
             "/etc/weir": str(etc),
         }
