@@ -136,7 +136,7 @@ def claim_database() -> TextIO | None:
 
 
 def _sqlite_problems(connection: BaseDatabaseWrapper) -> list[str]:
-    told = _file_problem(connection)
+    told = sqlite_file_problem(connection)
     if told:
         return [told]  # and it is not opened
     problems = []
@@ -156,7 +156,8 @@ def _sqlite_problems(connection: BaseDatabaseWrapper) -> list[str]:
     return problems
 
 
-def _file_problem(connection: BaseDatabaseWrapper) -> str | None:
+def sqlite_file_problem(connection: BaseDatabaseWrapper) -> str | None:
+    """Why the file must not be used, in one sentence; it is read, and not opened."""
     if _in_memory(connection):
         return None
     path = Path(connection.settings_dict["NAME"]).absolute()

@@ -1,0 +1,247 @@
+"""`manage.py backup` and `restore` beside real hubs; also those that are killed on the way."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.hubs import ROOT, Hub, Store, environment, manage, wait_until
+from tests.programs import ZEROS, Simulators, differences, reconciled
+
+DEVICES = [f"sim-{n}" for n in range(6)]
+# Sealing is always at work: a minute is sealed as soon as it has closed.
+OPTIONS = {"WEIR_SEAL_GRACE_S": 0, "WEIR_SEAL_SLICE_READINGS": 2_000}
+PATIENT = ("--wait", "60s", "--drain", "60s")
+STEADY = ("--rate", "40", "--samples", "5", "--duration", "60s", "--state", *PATIENT)
+
+
+def total(store: Store) -> int:
+    return store.readings() + store.number("SELECT count(*) FROM ingest_textreading")
+
+
+def wait_for_more(store: Store, readings: int = 1_500) -> None:
+    enough = store.readings() + readings
+    wait_until(lambda: store.readings() >= enough, "readings arrive")
+
+
+def told_by_now(ledger: Path, path: Path) -> Path:
+    """What devices had been told when this was called."""
+    text = ledger.read_bytes()
+    path.write_bytes(text[: text.rindex(b"\n") + 1])
+    return path
+
+
+def readings_in(copy: Path) -> int:
+    lines = json.loads((copy / "manifest.json").read_text())["sums"]
+    return sum(line["rows"] for line in lines if "reading" in line["table"])
+
+
+def failing(store: Store, *arguments: str) -> str:
+    """The one sentence of a command that is refused."""
+    ended = manage(store.url, *arguments, check=False)
+    assert ended.returncode == 1, ended.stdout
+    assert "Traceback" not in ended.stderr
+    return ended.stderr.strip()
+
+
+def checked(store: Store) -> None:
+    ended = manage(store.url, "checkdatabase", check=False)
+    assert ended.returncode == 0, ended.stdout
+
+
+def write_recording(path: Path) -> Path:
+    """Readings of a day long ago, so that all are late."""
+    rows = (f"{1_600_000_000_000 + n * 1_000},{n % 7}" for n in range(20_000))
+    path.write_text("\n".join(["ms,level", *rows]) + "\n")
+    return path
+
+
+def test_a_copy_made_while_devices_stream_is_one_moment_with_all_that_was_acked(
+    store: Store, new_store: Callable[[str], Store], folder: Path
+) -> None:
+    live, old, copy = folder / "live.ledger", folder / "old.ledger", folder / "copy"
+    replay = ("--format", "csv", "--time-column", "ms", "--time-format", "ms", "--samples", "10")
+    with Hub(store, folder, options=OPTIONS) as hub, ExitStack() as stack:
+        tokens = [store.write_tokens(folder / "live", DEVICES)]
+        tokens.append(store.write_tokens(folder / "old", ["archive"]))
+        fleet = Simulators(hub, tokens[0], "run", *STEADY, "--ledger", str(live))
+        stack.enter_context(fleet)
+        recording = str(write_recording(folder / "old.csv"))
+        given = ("replay", recording, *replay, "--value-columns", "level", *PATIENT)
+        stack.enter_context(Simulators(hub, tokens[1], *given, "--ledger", str(old)))
+        wait_for_more(store)
+        before = [told_by_now(path, folder / f"{path.name}.before") for path in (live, old)]
+        said = manage(store.url, "backup", str(copy)).stdout
+        wait_for_more(store, 200)
+        assert fleet.runs
+        assert fleet.stop()["unacked"] == 0
+        assert "Traceback" not in hub.log
+    other = new_store("sqlite" if store.is_sqlite else "postgresql")
+    manage(other.url, "restore", str(copy))
+    assert f"{total(other):,} readings of 7 devices" in said
+    report = reconciled(other, *before)
+    assert differences(report) == ZEROS, report["examples"]
+    # A batch is in it whole or not at all: streams count what is stored.
+    assert other.number("SELECT sum(stored) FROM ingest_stream") == total(other)
+    checked(other)
+
+
+def test_devices_go_on_after_a_restore(store: Store, folder: Path) -> None:
+    ledger, copy = folder / "ledger", folder / "copy"
+    tokens = store.write_tokens(folder / "tokens", DEVICES)
+    with Hub(store, folder, options=OPTIONS) as hub:
+        with Simulators(hub, tokens, "run", *STEADY, "--ledger", str(ledger)) as fleet:
+            wait_for_more(store)
+            before = told_by_now(ledger, folder / "before")
+            manage(store.url, "backup", str(copy))
+            wait_for_more(store)
+            assert ("stop every hub" if not store.is_sqlite else "Another hub") in failing(
+                store, "restore", str(copy), "--replace"
+            )
+            assert hub.terminate() == 0
+            gone = total(store) - readings_in(copy)
+            assert "with --replace they are" in failing(store, "restore", str(copy))
+            manage(store.url, "restore", str(copy), "--replace")
+            assert total(store) == readings_in(copy)
+            hub.start()
+            wait_for_more(store)
+            result = fleet.stop()
+        assert (result["unacked"], result["dropped"]) == (0, 0)
+        assert "Traceback" not in hub.log
+    report = reconciled(store, ledger)
+    # What was stored after the copy was made is gone with the old database, and nothing else.
+    assert differences(report) == ZEROS | {"lost": report["lost"]}, report["examples"]
+    assert 0 < report["lost"] <= gone
+    assert report["attempted"] - report["lost"] == total(store)
+    assert differences(reconciled(store, before)) == ZEROS
+    checked(store)
+
+
+def test_a_backup_that_is_killed_leaves_nothing_that_looks_whole(
+    store: Store, folder: Path
+) -> None:
+    copy = folder / "copy"
+    name = "sqlite" if store.is_sqlite else "postgres"
+    for moment in (
+        f"1 before project.copies.{name}:kept",  # the database is copied, and nothing more
+        "1 after project.copies.folder:write",  # all is there, and not synced
+        "3 after project.copies.folder:sync",  # all is synced, and has not its name
+    ):
+        assert dies(store, moment, "backup", str(copy))
+        assert not copy.exists()
+        assert "it has no manifest.json" in failing(store, "restore", str(copy), "--check")
+    manage(store.url, "backup", str(copy))
+    assert [path.name for path in folder.iterdir() if path.name.startswith("copy")] == ["copy"]
+    assert "is whole" in manage(store.url, "restore", str(copy), "--check").stdout
+
+
+def dies(store: Store, moment: str, *arguments: str) -> bool:
+    program = [sys.executable, "-m", "tests.integration.copies.dying", moment, *arguments]
+    given = environment(store.url, {})
+    ended = subprocess.run(program, cwd=ROOT, env=given, check=False, capture_output=True)
+    assert ended.returncode == -9, ended.stderr
+    return True
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "1 before project.copies.sqlite:_put_aside",
+        "1 before project.copies.sqlite:_remove",
+        "1 after project.copies.sqlite:_remove",
+        "1 before project.copies.postgres_sums:check",
+        "1 before project.copies.postgres:_after",
+    ],
+)
+def test_a_restore_that_is_killed_leaves_the_old_database_or_can_be_done_again(
+    new_store: Callable[[str], Store], folder: Path, moment: str
+) -> None:
+    store = new_store("sqlite" if "sqlite" in moment else "postgresql")
+    manage(store.url, "backup", str(folder / "empty"))
+    store.add_device("kept")
+    assert dies(store, moment, "restore", str(folder / "empty"), "--replace")
+    path = Path(store.url.removeprefix("sqlite:///"))
+    old = sorted(path.parent.glob("*.replaced-*Z"))
+    if not store.is_sqlite or path.exists():
+        assert store.device_id("kept")
+    else:
+        assert Store(f"sqlite:///{old[0]}").device_id("kept")
+    manage(store.url, "restore", str(folder / "empty"), "--replace")
+    assert store.number("SELECT count(*) FROM devices_device") == 0
+    assert not list(path.parent.glob("*.restoring"))
+
+
+def test_a_copy_that_is_damaged_newer_or_another_engines_is_refused_in_a_sentence(
+    store: Store, new_store: Callable[[str], Store], folder: Path
+) -> None:
+    copy = folder / "copy"
+    store.add_device("roof")
+    manage(store.url, "backup", str(copy))
+    assert "is there already" in failing(store, "backup", str(copy))
+    other = new_store("postgresql" if store.is_sqlite else "sqlite")
+    assert "a copy keeps its engine" in failing(other, "restore", str(copy))
+
+    manifest = copy / "manifest.json"
+    whole = manifest.read_text()
+    made = json.loads(whole)
+    newer = {**made, "weir": "9.0", "migrations": [*made["migrations"], "ingest.0999_more"]}
+    manifest.write_text(json.dumps(newer))
+    assert "was made by a newer Weir (9.0)" in failing(store, "restore", str(copy), "--replace")
+    manifest.write_text(whole[:500])
+    assert "it is damaged" in failing(store, "restore", str(copy), "--replace")
+    manifest.write_text(whole)
+
+    (file,) = (path for path in copy.iterdir() if path != manifest)
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    assert "is damaged: it has" in failing(store, "restore", str(copy), "--replace")
+    file.unlink()
+    assert "cannot be read: No such file" in failing(store, "restore", str(copy), "--replace")
+    assert store.device_id("roof")
+
+
+def test_client_programs_that_are_missing_are_named(postgres_store: Store, folder: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, str(ROOT / "manage.py"), "backup", str(folder / "copy")],
+        env=environment(postgres_store.url, {"PATH": str(folder)}),
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("CommandError: pg_dump was not found: install PostgreSQL's")
+    assert not (folder / "copy").exists()
+
+
+def test_no_password_is_on_a_command_line(postgres_store: Store, folder: Path) -> None:
+    """A lock keeps `pg_dump` waiting while what runs is looked at."""
+    program = [sys.executable, str(ROOT / "manage.py"), "backup", str(folder / "copy")]
+    password = postgres_store.url.split(":")[2].split("@")[0]
+    with psycopg.connect(postgres_store.url) as holding:
+        holding.execute("LOCK TABLE devices_token IN ACCESS EXCLUSIVE MODE")
+        backup = subprocess.Popen(program, env=environment(postgres_store.url, {}), cwd=ROOT)
+        try:
+            wait_until(lambda: "pg_dump" in command_lines(backup.pid), "it dumps")
+            said = command_lines(backup.pid)
+        finally:
+            holding.rollback()
+            status = backup.wait(60)
+    assert password not in said
+    assert "weir_test_" in said
+    assert status == 0
+
+
+def command_lines(pid: int) -> str:
+    """Of a program and those it started."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    lines = (Path(f"/proc/{listed}/cmdline").read_text() for listed in [pid, *children])
+    return "\n".join(lines).replace("\0", " ")
