@@ -24,8 +24,11 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("path", type=Path, help="the folder to make")
 
+    def run_from_argv(self, argv: list[str]) -> None:
+        os.nice(NICENESS)  # here the program is ours alone
+        super().run_from_argv(argv)
+
     def handle(self, *, path: Path, **options: Any) -> None:
-        os.nice(NICENESS)
         try:
             with folder.making(path.absolute()) as partial:
                 made = _copied(partial)
