@@ -1,6 +1,6 @@
 """Copies a PostgreSQL database beside running hubs, and puts a copy in its place.
 
-    one snapshot ▶ pg_dump of it, beside ▶ sums of it ▶ the dump read back and its rows counted
+    one snapshot ▶ pg_dump of it ▶ sums of it ▶ the dump read back and its rows counted
     one transaction: old tables dropped ▶ what pg_restore says ▶ disowned ▶ held against the sums
 
 Both snapshots are PostgreSQL's, so a copy is one moment, and a restore happens or does not.
@@ -39,6 +39,12 @@ _SESSION: Final = (
     *("--set=ON_ERROR_STOP=1", "--file=-"),
 )
 
+# The server's part is not ours to slow down, so it is one thing at a time and on one core: side by
+# side, on two cores, acks waited a second.
+_ALONE: Final = """
+SET LOCAL idle_in_transaction_session_timeout = 0;
+SET LOCAL max_parallel_workers_per_gather = 0
+"""
 # No hub that lived through the restore goes on with it: none holds an epoch that is valid, and each
 # forgets the series it remembers, whose ids may be others' now.
 _DISOWN: Final = """
@@ -55,15 +61,14 @@ def back_up(folder: Path, weir: str) -> Manifest:
     with _told("The database cannot be copied"):
         _check_plain()
         with one_snapshot(), connection.cursor() as cursor:
-            cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+            cursor.execute(_ALONE)
             cursor.execute("SELECT pg_export_snapshot(), current_schema()")
             snapshot, schema = cursor.fetchone()
             moment = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-            with _dumping(dump, snapshot, schema) as program:
-                migrations = postgres_sums.migrations(cursor)
-                tables = postgres_sums.tables(cursor)
-                sums = postgres_sums.sums(cursor)
-                program.end()
+            _dump(dump, snapshot, schema)
+            migrations = postgres_sums.migrations(cursor)
+            tables = postgres_sums.tables(cursor)
+            sums = postgres_sums.sums(cursor)
     _check_readable(dump, tables)
     return Manifest(weir, "postgresql", moment, migrations, tables, sums, {FILE: kept(dump)})
 
@@ -132,8 +137,7 @@ def _after(manifest: Manifest, schema: str) -> str:
     )
 
 
-@contextmanager
-def _dumping(dump: Path, snapshot: str, schema: str) -> Iterator[Program]:
+def _dump(dump: Path, snapshot: str, schema: str) -> None:
     with Program(
         "pg_dump",
         *("--format=custom", f"--compress={COMPRESSION}", f"--snapshot={snapshot}"),
@@ -141,7 +145,7 @@ def _dumping(dump: Path, snapshot: str, schema: str) -> Iterator[Program]:
         *(f"--lock-wait-timeout={LOCK_TIMEOUT_MS}", f"--file={dump}", "--no-password"),
         server=_server(),
     ) as program:
-        yield program
+        program.end()
 
 
 def _check_readable(dump: Path, tables: dict[str, int]) -> None:

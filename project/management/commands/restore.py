@@ -55,6 +55,7 @@ class Command(BaseCommand):
         except DatabaseClaimed as error:
             raise CannotCopy(f"{error} Stop it first.") from None
         assert claim is not None
+        connection.close()  # one that is open would go on with the old file
         with claim:
             target = Path(connection.settings_dict["NAME"]).resolve()
             if not replace:
