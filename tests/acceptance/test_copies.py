@@ -22,7 +22,7 @@ DEVICES = [f"sim-{n}" for n in range(6)]
 # Sealing is always at work: a minute is sealed as soon as it has closed.
 OPTIONS = {"WEIR_SEAL_GRACE_S": 0, "WEIR_SEAL_SLICE_READINGS": 2_000}
 PATIENT = ("--wait", "60s", "--drain", "60s")
-STEADY = ("--rate", "10", "--samples", "3", "--duration", "60s", "--state", *PATIENT)
+STEADY = ("--rate", "10", "--samples", "3", "--duration", "1h", "--state", *PATIENT)
 
 
 def total(store: Store) -> int:
