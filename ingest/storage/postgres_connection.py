@@ -23,6 +23,11 @@ SESSION: Final = (
     # What a hub that froze in mid-batch holds is free after this; its batch is then sent again.
     "SET idle_in_transaction_session_timeout = '10s'",
     "SET lock_timeout = '5s'",
+    # Begun on an estimate that grows with the tables, and slower than what it compiles.
+    "SET jit = off",
+    # A plan for any time names each partition, and locks them all before it looks into one; made
+    # while a week was empty, it would read that week from end to end.
+    "SET plan_cache_mode = force_custom_plan",
     "CREATE TEMP TABLE incoming (pos integer NOT NULL, series_id bigint NOT NULL,"
     " time timestamptz NOT NULL, value double precision NOT NULL) ON COMMIT DELETE ROWS",
     "CREATE TEMP TABLE incoming_text (pos integer NOT NULL, series_id bigint NOT NULL,"

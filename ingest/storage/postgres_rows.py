@@ -44,7 +44,7 @@ def insert_some_known(db: psycopg.Connection, rows: Rows) -> list[tuple[int, Any
         for pos, (at_us, series_id, value) in enumerate(rows)
     ]
     _stream(db, "COPY incoming (pos, series_id, time, value)", numbered)
-    return _settle_incoming(db, "incoming", "ingest_reading")
+    return _settle_incoming(db, "incoming", "ingest_reading", rows)
 
 
 def insert_texts(db: psycopg.Connection, rows: Rows) -> list[tuple[int, Any]]:
@@ -52,7 +52,7 @@ def insert_texts(db: psycopg.Connection, rows: Rows) -> list[tuple[int, Any]]:
     with db.cursor() as cursor, cursor.copy("COPY incoming_text FROM STDIN") as copy:
         for pos, (at_us, series_id, text) in enumerate(rows):
             copy.write_row((pos, series_id, EPOCH + timedelta(microseconds=at_us), text))
-    return _settle_incoming(db, "incoming_text", "ingest_textreading")
+    return _settle_incoming(db, "incoming_text", "ingest_textreading", rows)
 
 
 def set_moving(db: psycopg.Connection, rows: Rows) -> None:
@@ -60,11 +60,14 @@ def set_moving(db: psycopg.Connection, rows: Rows) -> None:
     _stream(db, "COPY moving (series_id, time, value)", _packed(rows))
 
 
-def _settle_incoming(db: psycopg.Connection, incoming: str, table: str) -> list[tuple[int, Any]]:
+def _settle_incoming(
+    db: psycopg.Connection, incoming: str, table: str, rows: Rows
+) -> list[tuple[int, Any]]:
     """The first of each new key is stored and leaves `incoming`; what stays there was known.
 
     What was known is read by a second statement: the first cannot see a row that another
-    transaction committed while it waited for it.
+    transaction committed while it waited for it. It is told the span of `rows`, so that it opens no
+    partition beside.
     """
     db.execute(
         f"WITH new AS (INSERT INTO {table} (series_id, time, value)"
@@ -73,8 +76,11 @@ def _settle_incoming(db: psycopg.Connection, incoming: str, table: str) -> list[
         f" DELETE FROM {incoming} WHERE pos IN (SELECT min(i.pos) FROM {incoming} i"
         "  JOIN new USING (series_id, time) GROUP BY series_id, time)"
     )
+    span = [EPOCH + timedelta(microseconds=end(rows.times_us)) for end in (min, max)]
     return db.execute(
-        f"SELECT i.pos, r.value FROM {incoming} i JOIN {table} r USING (series_id, time) ORDER BY 1"
+        f"SELECT i.pos, r.value FROM {incoming} i JOIN {table} r USING (series_id, time)"
+        " WHERE r.time BETWEEN %s AND %s ORDER BY 1",
+        span,
     ).fetchall()
 
 

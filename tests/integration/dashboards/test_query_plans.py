@@ -114,8 +114,15 @@ def scanned_whole(statement: Statement) -> list[str]:
         if not postgresql:
             return [line for *_, line in cursor.fetchall() if _is_scan(line)]
         (found,) = cursor.fetchone()
+        # Of a partition that is empty there is nothing to search for.
+        cursor.execute("SELECT relname FROM pg_class WHERE relkind = 'r' AND relpages = 0")
+        empty = {name for (name,) in cursor.fetchall()}
     (plan,) = json.loads(found) if isinstance(found, str) else found
-    return [str(node) for node in _nodes(plan["Plan"]) if _reads_all(node)]
+    return [
+        str(node)
+        for node in _nodes(plan["Plan"])
+        if _reads_all(node) and node.get("Relation Name") not in empty
+    ]
 
 
 # What is asked for: the temporary table of it, or the list; what was grouped already; the one row

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
 from django.db import connection
 
-from ingest.storage.postgres_partitions import make_ahead
+from ingest.storage.postgres_partitions import drop, make_ahead, wholly_before
+from ingest.storage.postgres_partitions import partitions as listed
+from ingest.storage.postgres_sealing import ADVISORY_LOCK
 from tests.integration.storage.stage import Stage, postgres_parameters
 
 FAR_MONDAY = datetime(2031, 6, 2, tzinfo=UTC)
@@ -18,7 +21,7 @@ FAR_MONDAY = datetime(2031, 6, 2, tzinfo=UTC)
 def db(stage: Stage) -> psycopg.Connection:
     if stage.vendor != "postgresql":
         pytest.skip("SQLite has no partitions")
-    return psycopg.connect(**postgres_parameters(), autocommit=True)
+    return connect()
 
 
 def partitions() -> set[str]:
@@ -30,12 +33,17 @@ def partitions() -> set[str]:
         return {name for (name,) in cursor.fetchall()}
 
 
-def test_this_week_and_the_next_are_made_and_a_week_later_the_one_after(
+def connect() -> psycopg.Connection:
+    return psycopg.connect(**postgres_parameters(), autocommit=True)
+
+
+def test_the_last_week_this_and_the_next_are_made_and_a_week_later_the_one_after(
     db: psycopg.Connection,
 ) -> None:
     with db:
         again_us = make_ahead(db, FAR_MONDAY + timedelta(days=3))
-        assert {"ingest_reading_20310602", "ingest_reading_20310609"} <= partitions()
+        made = {f"ingest_reading_{day}" for day in ("20310526", "20310602", "20310609")}
+        assert made <= partitions()
         assert "ingest_reading_20310616" not in partitions()
         assert again_us == (FAR_MONDAY + timedelta(weeks=1)).timestamp() * 1_000_000
         make_ahead(db, FAR_MONDAY + timedelta(weeks=1))
@@ -61,3 +69,87 @@ def test_a_hub_that_stays_up_makes_them_as_time_passes(stage: Stage) -> None:
     monday = FAR_MONDAY + timedelta(weeks=20)
     engine.seal(round(monday.timestamp()) * 1_000_000)
     assert f"ingest_reading_{monday:%Y%m%d}" in partitions()
+
+
+def test_hubs_that_start_together_make_each_once(db: psycopg.Connection) -> None:
+    monday = FAR_MONDAY + timedelta(weeks=30)
+
+    def start(_: int) -> int:
+        with connect() as its_own:
+            return make_ahead(its_own, monday)
+
+    with db, ThreadPoolExecutor(4) as hubs:
+        again = set(hubs.map(start, range(4)))
+    assert again == {round((monday + timedelta(weeks=1)).timestamp()) * 1_000_000}
+    assert f"ingest_reading_{monday:%Y%m%d}" in partitions()
+
+
+def test_a_table_is_made_while_a_batch_and_a_query_are_under_way(db: psycopg.Connection) -> None:
+    monday = FAR_MONDAY + timedelta(weeks=40)
+    with db, connect() as other:
+        make_ahead(db, FAR_MONDAY)
+        other.execute("BEGIN")
+        other.execute("INSERT INTO ingest_reading VALUES (1, %s, 2.5)", [FAR_MONDAY])
+        other.execute("SELECT count(*) FROM ingest_reading WHERE time = %s", [FAR_MONDAY])
+        make_ahead(db, monday)
+        assert f"ingest_reading_{monday:%Y%m%d}" in partitions()
+        other.execute("ROLLBACK")
+
+
+def test_a_hub_that_cannot_have_the_lock_goes_on_and_looks_again_in_a_minute(
+    db: psycopg.Connection,
+) -> None:
+    monday = FAR_MONDAY + timedelta(weeks=50)
+    with db, connect() as other:
+        other.execute("BEGIN")
+        other.execute("LOCK TABLE ingest_reading_default IN SHARE MODE")
+        again_us = make_ahead(db, monday)
+        assert again_us == (monday + timedelta(minutes=1)).timestamp() * 1_000_000
+        other.execute("ROLLBACK")
+        make_ahead(db, monday)
+        assert f"ingest_reading_{monday:%Y%m%d}" in partitions()
+
+
+def test_what_lies_wholly_before_a_time_is_listed_and_dropped(db: psycopg.Connection) -> None:
+    monday = FAR_MONDAY + timedelta(weeks=60)
+    with db:
+        make_ahead(db, monday)
+        for day in (-7, 0, 1):
+            db.execute(
+                "INSERT INTO ingest_reading VALUES (1, %s, 2.5)", [monday + timedelta(days=day)]
+            )
+        week = [one for one in wholly_before(db, monday) if one.end == monday]
+        assert [one.table for one in week] == ["ingest_reading", "ingest_textreading"]
+        assert week[0].start == monday - timedelta(weeks=1)
+        assert all(drop(db, one) for one in week)
+        assert drop(db, week[0])  # by another prune, in the same moment
+        assert not set(week) & set(listed(db))
+        assert db.execute("SELECT count(*) FROM ingest_reading").fetchone() == (2,)
+        db.execute("DELETE FROM ingest_reading")
+
+
+def test_none_is_dropped_under_a_batch(db: psycopg.Connection) -> None:
+    monday = FAR_MONDAY + timedelta(weeks=70)
+    with db, connect() as batch:
+        make_ahead(db, monday)
+        oldest = wholly_before(db, monday)[-1]
+        batch.execute("BEGIN")
+        batch.execute("SELECT pg_advisory_xact_lock_shared(%s)", [ADVISORY_LOCK])
+        assert not drop(db, oldest)
+        batch.execute("ROLLBACK")
+        assert drop(db, oldest)
+
+
+def test_a_table_that_postgresql_does_not_partition_is_left_alone(db: psycopg.Connection) -> None:
+    monday = FAR_MONDAY + timedelta(weeks=80)
+    with db:
+        before = partitions()
+        db.execute("ALTER TABLE ingest_reading RENAME TO was")
+        try:
+            db.execute("CREATE TABLE ingest_reading (LIKE was INCLUDING INDEXES)")
+            make_ahead(db, monday)
+            assert {one.table for one in listed(db)} == {"ingest_textreading"}
+        finally:
+            db.execute("DROP TABLE ingest_reading")
+            db.execute("ALTER TABLE was RENAME TO ingest_reading")
+        assert partitions() == before
