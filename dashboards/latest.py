@@ -5,12 +5,13 @@ Plain SQL, because the two engines keep readings differently and rows here come 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import ParamSpec, TypeVar
 
 import orjson
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 from django.db.models import QuerySet
 
 from dashboards.live.present import DevicePresent, Known, Value
@@ -32,11 +33,13 @@ SQLITE_LATEST_RECENT = """
     WHERE l.id = 1 AND r.series_id IN (SELECT value FROM json_each(%s))
     GROUP BY r.series_id"""
 SQLITE_LATEST_TEXT = SQLITE_LATEST_SEALED.replace("ingest_sealed", "ingest_textreading")
-POSTGRESQL_LATEST = """
+_POSTGRESQL_LATEST = """
     SELECT s.id, (extract(epoch FROM r.time) * 1000000)::bigint, r.value
     FROM unnest(%s::bigint[]) AS s(id) CROSS JOIN LATERAL (
-      SELECT time, value FROM ingest_reading WHERE series_id = s.id
+      SELECT time, value FROM {table} WHERE series_id = s.id {of}
       ORDER BY time DESC LIMIT 1) r"""
+# Of all time, each partition there is has to be asked, for each series; most were heard lately.
+_LATELY = "AND time >= (SELECT sealing_from - interval '7 days' FROM ingest_linestate WHERE id = 1)"
 # Where the readings of a series are gone by age, its last hour still knows the newest of them.
 SQLITE_LATEST_HOUR = """
     SELECT s.value, r.last_time, r.last FROM json_each(%s) s CROSS JOIN ingest_rollup r
@@ -48,7 +51,6 @@ POSTGRESQL_LATEST_HOUR = """
     FROM unnest(%s::bigint[]) AS s(id) CROSS JOIN LATERAL (
       SELECT last_time, last FROM ingest_rollup WHERE series_id = s.id AND step_s = 3600
       ORDER BY start DESC LIMIT 1) r"""
-POSTGRESQL_LATEST_TEXT = POSTGRESQL_LATEST.replace("ingest_reading", "ingest_textreading")
 
 
 def latest(series: Sequence[Series]) -> Latest:
@@ -58,35 +60,50 @@ def latest(series: Sequence[Series]) -> Latest:
     numbers = [one.id for one in series if one.kind != Kind.TEXT]
     found: Latest = {}
     with one_snapshot() as cursor:
+        rows = _sqlite_rows if connection.vendor == "sqlite" else _postgresql_rows
 
-        def look(statement: str, ids: str | list[int]) -> None:
-            cursor.execute(statement, [ids])
-            for series_id, at_us, value in cursor.fetchall():
+        def take(found_rows: Iterable[tuple[int, int, Value]]) -> None:
+            for series_id, at_us, value in found_rows:
                 if series_id not in found or at_us > found[series_id][0]:
                     found[series_id] = at_us, bool(value) if series_id in booleans else value
 
-        for statement, ids in _latest_statements(numbers, texts):
-            look(statement, ids)
+        take(rows(cursor, numbers, texts))
         if gone := [number for number in numbers if number not in found]:
-            look(*_latest_hour_statement(gone))
+            take(_hours(cursor, gone))
     return found
 
 
-def _latest_hour_statement(numbers: list[int]) -> tuple[str, str | list[int]]:
+def _hours(cursor: CursorWrapper, numbers: list[int]) -> Iterator[tuple[int, int, Value]]:
     if connection.vendor == "postgresql":
-        return POSTGRESQL_LATEST_HOUR, numbers
-    return SQLITE_LATEST_HOUR, orjson.dumps(numbers).decode()
+        cursor.execute(POSTGRESQL_LATEST_HOUR, [numbers])
+    else:
+        cursor.execute(SQLITE_LATEST_HOUR, [orjson.dumps(numbers).decode()])
+    yield from cursor.fetchall()
 
 
-def _latest_statements(numbers: list[int], texts: list[int]) -> list[tuple[str, str | list[int]]]:
-    if connection.vendor == "postgresql":
-        return [(POSTGRESQL_LATEST, numbers), (POSTGRESQL_LATEST_TEXT, texts)]
-    as_json = orjson.dumps(numbers).decode()
-    return [
-        (SQLITE_LATEST_SEALED, as_json),
-        (SQLITE_LATEST_RECENT, as_json),
-        (SQLITE_LATEST_TEXT, orjson.dumps(texts).decode()),
-    ]
+def _sqlite_rows(
+    cursor: CursorWrapper, numbers: list[int], texts: list[int]
+) -> Iterator[tuple[int, int, Value]]:
+    for statement, ids in (
+        (SQLITE_LATEST_SEALED, numbers),
+        (SQLITE_LATEST_RECENT, numbers),
+        (SQLITE_LATEST_TEXT, texts),
+    ):
+        cursor.execute(statement, [orjson.dumps(ids).decode()])
+        yield from cursor.fetchall()
+
+
+def _postgresql_rows(
+    cursor: CursorWrapper, numbers: list[int], texts: list[int]
+) -> Iterator[tuple[int, int, Value]]:
+    for table, ids in (("ingest_reading", numbers), ("ingest_textreading", texts)):
+        missing = set(ids)
+        for of in (_LATELY, ""):
+            if missing:
+                cursor.execute(_POSTGRESQL_LATEST.format(table=table, of=of), [sorted(missing)])
+                for row in cursor.fetchall():
+                    missing.discard(row[0])
+                    yield row
 
 
 PRESENT_FIELDS = ("uid", "name", "expected_interval_s", "last_seen_at")

@@ -41,6 +41,15 @@ def test_the_latest_is_found_on_either_side_of_the_watermark() -> None:
     }
 
 
+def test_the_latest_is_found_however_long_ago_it_was() -> None:
+    lately, long_ago = make_series("a"), make_series("b")
+    set_watermark(SEALED_TO)
+    store(lately, [(SEALED_TO - timedelta(days=6), 1.0), (SEALED_TO - timedelta(days=8), 2.0)])
+    store(long_ago, [(SEALED_TO - timedelta(days=8), 3.0), (SEALED_TO - timedelta(days=80), 4.0)])
+    found = latest.latest([lately, long_ago])
+    assert [found[series.pk][1] for series in (lately, long_ago)] == [1.0, 3.0]
+
+
 def test_the_latest_has_the_kind_of_its_series() -> None:
     door, state = make_series("door", Kind.BOOLEAN), make_series("state", Kind.TEXT)
     store(door, [(HOUR, 1.0)])
