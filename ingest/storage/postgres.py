@@ -33,7 +33,7 @@ from ingest.storage.postgres_errors import told, told_of_commit
 from ingest.storage.postgres_partitions import make_ahead
 from ingest.storage.postgres_refused import keep_refused
 from ingest.storage.postgres_rows import copy_new, insert_some_known, insert_texts, set_moving
-from ingest.storage.postgres_sealing import ADVISORY_LOCK, EPOCH, Sealing, add_up
+from ingest.storage.postgres_sealing import ADVISORY_LOCK, EPOCH, MOVING, Sealing, add_up
 from ingest.storage.postgres_streams import open_stream
 from ingest.storage.trouble import LEAVES_CONNECTION
 
@@ -159,7 +159,7 @@ class PostgresEngine:
         new = late.without(known)
         if len(new):
             set_moving(self._db, new)
-            add_up(self._db, "moving")
+            add_up(self._db, MOVING)
 
     def move_streams(self, counts: Sequence[Counts], now_us: int) -> None:
         if not counts:

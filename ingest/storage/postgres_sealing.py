@@ -23,7 +23,6 @@ LOCK_TIMEOUT: Final = "100ms"
 # First and last by the least and greatest [seconds into the minute, value], in one pass: a join
 # back to the readings has no statistics to go by, and its nested loop held every ack for 20 s.
 _FOLD: Final = """
-INSERT INTO folded
 SELECT series_id, start, count(*), sum(value), min(value), max(value),
        (min(ARRAY[date_part('epoch', time - start), value]))[2], min(time),
        (max(ARRAY[date_part('epoch', time - start), value]))[2], max(time)
@@ -53,22 +52,23 @@ ON CONFLICT (series_id, step_s, start) DO UPDATE SET
     last = CASE WHEN excluded.last_time > r.last_time THEN excluded.last ELSE r.last END,
     last_time = greatest(r.last_time, excluded.last_time)
 """
-# One look into the key for each series. OFFSET 0 keeps the planner from making a join of it that
-# reads the whole partition; BRIN is no help, the newest pages are not summarised yet.
-_SLICE: Final = """
-(SELECT r.series_id, r.time, r.value
- FROM (SELECT id FROM devices_series WHERE id > %s AND id <= %s) AS s
- CROSS JOIN LATERAL (
-    SELECT series_id, time, value FROM ingest_reading
-    WHERE series_id = s.id AND time >= %s AND time < %s OFFSET 0) AS r) AS slice
+MOVING: Final = _FOLD.format(source="moving")
+# One look into the key for each series. Folded inside, it cannot be made a join that reads the
+# whole partition; BRIN is no help, the newest pages are not summarised yet. A limit would do that
+# too, but no Citus runs it: https://github.com/citusdata/citus/pull/5753
+_SLICE: Final = f"""
+SELECT f.* FROM (SELECT id FROM devices_series WHERE id > %s AND id <= %s) AS s
+CROSS JOIN LATERAL ({
+    _FOLD.format(source="ingest_reading WHERE series_id = s.id AND time >= %s AND time < %s")
+}) AS f
 """
 _SERIES_AT_FIRST: Final = 100
 _MOST_SERIES: Final = 10_000  # of one slice, however few readings they have
 
 
-def add_up(db: psycopg.Connection, source: str, parameters: Sequence[object] = ()) -> int:
-    """Add the readings of `source` (a table or a subquery) to their rollups; how many they were."""
-    db.execute(_FOLD.format(source=source), parameters)
+def add_up(db: psycopg.Connection, minutes: str, parameters: Sequence[object] = ()) -> int:
+    """Add `minutes`, a query of what readings come to, to the rollups; how many readings it was."""
+    db.execute(f"INSERT INTO folded {minutes}", parameters)
     db.execute(_ADD.format(rollups=_MINUTES))
     db.execute(_ADD.format(rollups=_HOURS))
     row = db.execute("SELECT coalesce(sum(count), 0)::bigint FROM folded").fetchone()
