@@ -1,6 +1,6 @@
 # One line each: the work is in scripts/. `make run` is where to start.
 .DEFAULT_GOAL := run
-.PHONY: run serve test lint format bench bench-export bench-history bench-hubs bench-live bench-pages bench-prune pictures faults lock install clean help
+.PHONY: run serve test lint format bench bench-export bench-history bench-hubs bench-live bench-pages bench-prune bench-scale pictures faults lock install clean help
 
 run:     ; @scripts/run             # the hub, a demo fleet and its simulated readings
 serve:   ; @scripts/serve           # the hub alone
@@ -14,6 +14,7 @@ bench-hubs: ; @scripts/bench-hubs # what several hubs cost beside one
 bench-live: ; @scripts/bench-live # what a hundred dashboards cost, and how soon they show
 bench-pages: ; @scripts/bench-pages # what the fleet page costs a browser
 bench-prune: ; @scripts/bench-prune # what a prune costs, and devices notice of it
+bench-scale: ; @scripts/bench-scale $(if $(READINGS),--readings $(READINGS)) # whether ingest stays as fast as storage grows
 pictures: ; @scripts/pictures      # the pictures in docs, anew
 faults:  ; @scripts/faults          # what goes wrong, made to go wrong
 lock:    ; @scripts/lock            # newer dependencies
