@@ -119,7 +119,7 @@ class PostgresPlace(Place):
     def _execute(self, *statements: str) -> None:
         with psycopg.connect(self._server.url, autocommit=True) as db:
             for statement in statements:
-                db.execute(statement)  # type: ignore[arg-type]
+                db.execute(statement)
 
 
 @contextmanager
@@ -230,7 +230,8 @@ def table(found: dict[str, Any]) -> str:
     notes = []
     for engine, said in found.items():
         for kind in said["rounds"]["small"][0]:
-            rate, cpu = ({} for _ in "12")
+            rate: dict[str, float] = {}
+            cpu: dict[str, float] = {}
             for name in ("small", "large"):
                 each = [figures[kind] for figures in said["rounds"][name]]
                 rate[name] = statistics.median(f["readings"] / f["wall_s"] for f in each)

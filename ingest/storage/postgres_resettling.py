@@ -269,8 +269,8 @@ class Resettling:
         return sql.Identifier(name_of(self.table, start))
 
     def _sql(self, statement: str, **more: sql.Composable) -> sql.Composed:
-        return sql.SQL(statement).format(**self._parts, **more)  # type: ignore[arg-type]
+        return sql.SQL(statement).format(**self._parts, **more)
 
     def _one(self, statement: str, parameters: list[object]) -> object:
-        row = self._db.execute(statement, parameters).fetchone()  # type: ignore[arg-type]
+        row = self._db.execute(statement, parameters).fetchone()
         return row[0] if row else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pytest_django.plugin import DjangoDbBlocker
@@ -73,7 +74,7 @@ def test_the_table_marks_readings_that_come_in_slower() -> None:
         return {"on time": {"readings": rate, "wall_s": 1.0, "cpu_s": 1.0}}
 
     made = {"readings": 100, "days": 1, "bytes": {"readings": 8_000, "rollups": 2_000}}
-    found = {
+    found: dict[str, Any] = {
         "sqlite": {
             "made": {"small": made, "large": made},
             "rounds": {"small": [figures(100)] * 3, "large": [figures(79)] * 3},

@@ -75,7 +75,7 @@ def execute(file: str) -> list[str]:
     text = (DEPLOY / file).read_text()
     with psycopg.connect(**postgres_parameters(), autocommit=True) as db:
         db.execute(STAND_INS)
-        db.execute(EXTENSION.sub("", text))  # type: ignore[arg-type]
+        db.execute(EXTENSION.sub("", text))
     return EXTENSION.findall(text)
 
 

@@ -68,7 +68,7 @@ def resettling(hub: Hub) -> Iterator[Callable[[], Resettling]]:
         one.close()
     with connect() as db:  # weeks are made once in a database: the next test wants its own
         for partition in partitions(db):
-            db.execute(f"DROP TABLE {partition.name}")  # type: ignore[arg-type]
+            db.execute(f"DROP TABLE {partition.name}")
 
 
 def names() -> set[str]:
