@@ -99,7 +99,7 @@ def leftovers() -> list[str]:
 def is_vacuumed() -> bool:
     with connection.cursor() as cursor:
         cursor.execute("SELECT reloptions FROM pg_class WHERE relname = 'ingest_reading_default'")
-        return cursor.fetchone() == (None,)
+        return bool(cursor.fetchone() == (None,))
 
 
 def test_weeks_with_many_readings_get_tables_and_the_others_stay(
