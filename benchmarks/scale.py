@@ -27,10 +27,10 @@ from urllib.parse import urlsplit
 import psycopg
 
 from benchmarks import Trouble
-from benchmarks.databases import BENCH, run
+from benchmarks.databases import BENCH, copy, run
 from benchmarks.machine import cores, described
 from benchmarks.report import TITLES
-from tests.servers import Postgres, find_postgres
+from tests.servers import CannotStart, Postgres, find_postgres
 
 LATEST: Final = Path("benchmarks/results/scale.json")
 READINGS, SMALL, ROUNDS, ROUND_READINGS = 100_000_000, 1_000_000, 5, 2_000_000
@@ -89,9 +89,8 @@ class _KeptPostgres(Postgres):
         stored, password = self._kept / "stored", self._kept / "password"
         if not stored.exists():
             super()._initdb()
-            shutil.move(self.folder / "stored", stored)
-            if self.user:
-                shutil.chown(stored, self.user)
+            copy(self.folder / "stored", stored)
+            shutil.rmtree(self.folder / "stored")
             password.write_text(self.password)
         self.password = password.read_text()
         (self.folder / "stored").symlink_to(stored)
@@ -132,8 +131,14 @@ def _place(engine: str) -> Iterator[Place]:
     programs = find_postgres()
     if programs is None:
         raise Trouble("PostgreSQL is not installed; `--engine sqlite` leaves it out.")
-    with _KeptPostgres(programs, folder) as server:
+    try:
+        server = _KeptPostgres(programs, folder).__enter__()
+    except CannotStart as error:
+        raise Trouble(f"PostgreSQL cannot start in {folder}: {error}") from None
+    try:
         yield PostgresPlace(folder, server)
+    finally:
+        server.close()
 
 
 def _made(place: Place, name: str, readings: int) -> dict[str, Any]:

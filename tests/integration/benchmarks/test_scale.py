@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +24,13 @@ SHORT = ("--rounds", "1", "--round-readings", "80000", "--small", "60000")
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(scale, "BENCH", tmp_path)
-    tmp_path.chmod(0o755)
-    return tmp_path
+def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where databases are kept: a folder that PostgreSQL's own user may reach too."""
+    folder = Path(tempfile.mkdtemp(prefix="weir-test-"))
+    folder.chmod(0o755)
+    monkeypatch.setattr(scale, "BENCH", folder)
+    yield folder
+    shutil.rmtree(folder)
 
 
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
