@@ -25,6 +25,7 @@ from benchmarks.shapes import by_name
 from benchmarks.usage import used
 
 from django.conf import settings  # isort: skip
+from django.core.management import call_command  # isort: skip
 
 from devices.models import Series  # isort: skip
 from ingest.storage import Engine, Rows  # isort: skip
@@ -70,6 +71,7 @@ def write_late(engine: Engine, batches: list[Rows]) -> int:
 def main(
     readings: str, from_us: str, end_us: str, days: str, round_number: str, *server: str
 ) -> None:
+    call_command("migrate", verbosity=0)  # what is kept may be of an older schema
     ours = [os.getpid(), *map(int, server)]
     series = list(Series.objects.order_by("id").values_list("id", flat=True))
     most = int(readings)
