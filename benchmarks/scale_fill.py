@@ -151,7 +151,9 @@ def _settle() -> None:
 
 
 _SIZES: Final = {
-    "sqlite": "SELECT name, pgsize FROM dbstat WHERE aggregate = TRUE AND name LIKE 'ingest_%%'",
+    # Its own sum of bytes overflows at 2 GB.
+    "sqlite": "SELECT name, pageno * page_size FROM dbstat, pragma_page_size"
+    " WHERE aggregate = TRUE AND name LIKE 'ingest_%%'",
     "postgresql": "SELECT relname, pg_table_size(oid) + pg_indexes_size(oid) FROM pg_class"
     " WHERE relkind = 'r' AND relname LIKE 'ingest_%%'",
 }
