@@ -137,7 +137,7 @@ def _roll_up_again(
     horizon = Horizon.objects.using(connection.alias).filter(
         series_id=series_id, step_s=Horizon.READINGS
     )
-    kept_from = min(max(first, *horizon.values_list("kept_from", flat=True)), stop)
+    kept_from = min(max([first, *horizon.values_list("kept_from", flat=True)]), stop)
     span = [_stored(connection, moment) for moment in (kept_from, min(stop, sealed))]
     cursor.execute(_ROLL_UP[connection.vendor][step_s], [series_id, *span])
     if step_s == Rollup.HOUR_S and first < kept_from:
