@@ -27,7 +27,7 @@ from project.copies.manifest import Manifest, differences
 FILE: Final = "weir.sqlite3"
 STEP_PAGES: Final = 256
 """1 MB: read and written in a few milliseconds."""
-SYNC_STEPS: Final = 4
+SYNC_STEPS: Final = 16
 """Unsynced, the copy would pile up in memory, and a batch's own sync would wait for all of it."""
 PAUSE: Final = 1.0
 """Of the time a step took: half of the disk stays the hub's."""
