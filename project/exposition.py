@@ -12,8 +12,9 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from django.http import HttpRequest
 from django.http.request import split_domain_port, validate_host
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
+from django_prometheus.exports import ExportToDjangoView
 
 from project.proxies import Application, Receive, Scope, Send
 
@@ -30,8 +31,8 @@ def exposition(names: Sequence[str], shows_token: Callable[[Scope], bool]) -> Ap
             await _answer(send, 400, BAD_NAME)
         else:
             # In a thread: to read them all takes milliseconds, which are the devices'.
-            figures = await asyncio.to_thread(generate_latest, REGISTRY)
-            await _answer(send, 200, figures, CONTENT_TYPE_LATEST)
+            page = await asyncio.to_thread(ExportToDjangoView, HttpRequest())
+            await _answer(send, 200, page.content, page["Content-Type"])
 
     return expose
 

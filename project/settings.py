@@ -44,6 +44,7 @@ INSTALLED_APPS = [
     "devices",
     "channels",
     "csp",
+    "django_prometheus",
     "ninja",
     "servestatic",
     "django.contrib.admin",
