@@ -14,6 +14,7 @@ from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
 from ingest.prune.forms import HOURS, TEXTS, Form
+from ingest.prune.tables import Week
 from ingest.prune.turn import a_turn
 
 # What an ack may wait for: the lock of SQLite is held for so long. A row of a table that is in the
@@ -25,12 +26,15 @@ SERIES_AT_ONCE: Final = 200
 Moment = int | datetime  # as the column has it
 
 
-def sweep_some(form: Form) -> tuple[int, bool]:
-    """One transaction's worth: how many rows went, and whether there may be more to go."""
+def sweep_some(form: Form, spared: Week | None = None) -> tuple[int, bool]:
+    """One transaction's worth: how many rows went, and whether there may be more to go.
+
+    A horizon within the week that is `spared` counts as the beginning of it.
+    """
     until_s = time.perf_counter() + TURN_S
     swept = 0
     with a_turn() as cursor:
-        waiting = _waiting(cursor, form)
+        waiting = _waiting(cursor, form, spared)
         for series_id, start, end in waiting:
             swept += _sweep(cursor, form, series_id, start, end)
             if time.perf_counter() > until_s:
@@ -38,14 +42,21 @@ def sweep_some(form: Form) -> tuple[int, bool]:
     return swept, bool(waiting)
 
 
-def _waiting(cursor: CursorWrapper, form: Form) -> list[tuple[int, Moment, Moment]]:
+def _waiting(
+    cursor: CursorWrapper, form: Form, spared: Week | None
+) -> list[tuple[int, Moment, Moment]]:
     """Series with something before their horizon: from when, up to when, as the column has it."""
     mine = " FOR UPDATE OF h SKIP LOCKED" if connection.vendor == "postgresql" else ""
+    end, week = "h.kept_from", []
+    if spared is not None:
+        end = f"(CASE WHEN {end} >= %s AND {end} < %s THEN %s ELSE {end} END)"
+        week = [spared.start, spared.end, spared.start]
     cursor.execute(
-        "SELECT h.series_id, h.swept_to, h.kept_from"
+        f"SELECT h.series_id, h.swept_to, {end}"
         " FROM ingest_horizon h JOIN devices_series s ON s.id = h.series_id"
-        f" WHERE h.step_s = {form.step_s} AND h.swept_to < h.kept_from AND {form.whose}"
-        f" ORDER BY h.series_id LIMIT {SERIES_AT_ONCE}{mine}"
+        f" WHERE h.step_s = {form.step_s} AND h.swept_to < {end} AND {form.whose}"
+        f" ORDER BY h.series_id LIMIT {SERIES_AT_ONCE}{mine}",
+        week * 2,
     )
     rows: list[tuple[int, Moment, Moment]] = cursor.fetchall()
     return rows

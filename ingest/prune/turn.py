@@ -55,16 +55,16 @@ def a_turn() -> Iterator[CursorWrapper]:
         yield cursor
 
 
-def take_turn(step: Callable[[], T], rest: Rest) -> T:
+def take_turn(step: Callable[[], T], rest: Rest, tries: int = TRIES) -> T:
     """Do one step, as soon as it can be done, and rest after it. Raises Busy."""
-    for _ in range(TRIES):
+    for _ in range(tries):
         began_s = time.perf_counter()
         try:
             done = step()
         except OperationalError as error:
             if not _is_locked(error):
                 raise
-            rest(PAUSE_S)
+            rest(time.perf_counter() - began_s)
             continue
         rest(time.perf_counter() - began_s)
         return done

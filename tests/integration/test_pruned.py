@@ -46,7 +46,7 @@ def pruned(rules: Rules = RULES) -> Series:
     series = make_series()
     set_watermark(SEALED_TO)
     store(series, six_days())
-    assert not prune(rules, to_us(NOW), lambda held_s: None).refused
+    assert not prune(rules, to_us(NOW), lambda held_s: None, whole_tables=False).refused
     return series
 
 
@@ -96,7 +96,7 @@ def test_the_latest_value_outlives_its_reading() -> None:
     series, door = pruned(), make_series("door", Kind.BOOLEAN)
     quiet = BEGIN + timedelta(minutes=1), BEGIN + timedelta(minutes=2, microseconds=7)
     store(door, [(quiet[0], 0.0), (quiet[1], 1.0)])
-    prune(RULES, to_us(NOW), lambda held_s: None)
+    prune(RULES, to_us(NOW), lambda held_s: None, whole_tables=False)
     assert not door.readings.exists()
     time, value = six_days()[-1]
     found = latest.latest([series, door])
@@ -108,10 +108,10 @@ def test_boards_are_told_when_a_series_has_no_latest_value_any_more() -> None:
     series, rules = make_series(), Rules.of(Days(1, 1, 1), [])
     set_watermark(SEALED_TO)
     store(series, [reading for reading in six_days() if reading[0] < SEALED_TO])
-    prune(rules, to_us(NOW), lambda held_s: None)
+    prune(rules, to_us(NOW), lambda held_s: None, whole_tables=False)
     assert LineState.objects.get(pk=1).catalogue == 0  # some of its hours are kept
     set_watermark(NOW + timedelta(days=9))
-    prune(rules, to_us(NOW + timedelta(days=9)), lambda held_s: None)
+    prune(rules, to_us(NOW + timedelta(days=9)), lambda held_s: None, whole_tables=False)
     assert LineState.objects.get(pk=1).catalogue == 1
     assert latest.latest([series]) == {}
 

@@ -61,6 +61,8 @@ class Command(BaseCommand):
             raise CommandError("Stopped before its end. The next run goes on.") from None
         for name, rows in pruned.rows.items():
             self.stdout.write(f"{name}: {rows:,} rows deleted")
+        for table in pruned.tables:
+            self.stdout.write(f"{table}: dropped, with all of its week")
         return pruned.refused
 
     def _name(self, refused: Sequence[Refused]) -> None:

@@ -55,7 +55,7 @@ def filled(stage: Stage, *metrics: str) -> tuple[Hub, Device]:
 
 
 def pruned(rules: Rules = RULES, now_s: float = NOW_S) -> Pruned:
-    done = prune(rules, at(now_s), no_rest)
+    done = prune(rules, at(now_s), no_rest, whole_tables=False)
     assert not done.refused
     return done
 
@@ -184,12 +184,12 @@ def test_readings_that_are_not_in_their_rollups_stay(
     if harm == {"last_time": None}:
         harm = {"last_time": from_us(at(0))}
     hurt.update(**harm) if harm else hurt._raw_delete(hurt.db)
-    done = prune(RULES, at(NOW_S), no_rest)
+    done = prune(RULES, at(NOW_S), no_rest, whole_tables=False)
     [refused] = done.refused
     assert (refused.series_id, refused.since_us) == (series_of(roof, "a").pk, to_us(start))
     assert set(sent(30 * HOUR_S)) <= set(stored(roof, "a"))
     assert stored(roof, "b") == sent(KEPT_S, phase_s=1)
-    assert prune(RULES, at(NOW_S), no_rest).refused == done.refused
+    assert prune(RULES, at(NOW_S), no_rest, whole_tables=False).refused == done.refused
 
 
 def test_a_dry_run_says_what_a_run_deletes_and_changes_nothing(stage: Stage) -> None:

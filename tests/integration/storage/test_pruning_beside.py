@@ -51,7 +51,7 @@ def left() -> tuple[Readings, object]:
 
 def test_stopped_after_any_turn_it_goes_on_with_the_next_run(stage: Stage) -> None:
     hub = filled(stage)
-    prune(RULES, at(NOW_S), killed_after(1_000))
+    prune(RULES, at(NOW_S), killed_after(1_000), whole_tables=False)
     expected = {(key[1], value) for key, value in assert_one_mind().items()}
     for turns in range(100):
         stage.close()
@@ -59,14 +59,14 @@ def test_stopped_after_any_turn_it_goes_on_with_the_next_run(stage: Stage) -> No
         hub = filled(stage)
         roof = Plain(_device())
         try:
-            prune(RULES, at(NOW_S), killed_after(turns))
+            prune(RULES, at(NOW_S), killed_after(turns), whole_tables=False)
             break
         except Killed:
             connection.close()
         assert_one_mind()
         old = hub.write(roof.send(run("a", [(5.5, 1.0)]), run("a", [(0.0, 0.0)]))).settlements[0]
         assert counts(old) == ((0, 0, 2) if turns else counts(old))
-        prune(RULES, at(NOW_S), killed_after(1_000))
+        prune(RULES, at(NOW_S), killed_after(1_000), whole_tables=False)
         assert {(key[1], value) for key, value in assert_one_mind().items()} == expected
     assert turns > 5
 
@@ -89,7 +89,7 @@ def test_a_hub_takes_seals_and_refuses_between_any_two_turns(stage: Stage) -> No
         hub.seal(NOW_S + turn * 20)
         assert_one_mind()
 
-    prune(RULES, at(NOW_S), meanwhile)
+    prune(RULES, at(NOW_S), meanwhile, whole_tables=False)
     assert turn > 5
     assert min(time for time, _ in stored(roof, "a")) >= KEPT_S
     hub.seal_all(NOW_S + 100 * 60)
@@ -106,7 +106,7 @@ def test_two_prunes_beside_a_hub_delete_each_reading_once(stage: Stage) -> None:
 
     def pruning() -> None:
         try:
-            rows.append(prune(RULES, at(NOW_S)).rows["readings"])
+            rows.append(prune(RULES, at(NOW_S), whole_tables=False).rows["readings"])
         except BaseException as error:
             errors.append(error)
         finally:
@@ -128,7 +128,7 @@ def test_two_prunes_beside_a_hub_delete_each_reading_once(stage: Stage) -> None:
     for thread in threads:
         thread.join(60)
     assert errors == []
-    prune(RULES, at(NOW_S), killed_after(1_000))
+    prune(RULES, at(NOW_S), killed_after(1_000), whole_tables=False)
     after = assert_one_mind()
     assert len(after) == before + taken[0] - sum(rows)
     assert min(at_us for _, at_us in after) >= at(KEPT_S)
