@@ -39,8 +39,7 @@ _SESSION: Final = (
     *("--set=ON_ERROR_STOP=1", "--file=-"),
 )
 
-# The server's part is not ours to slow down, so it is one thing at a time and on one core: side by
-# side, on two cores, acks waited a second.
+# The server's part is not ours to slow down: it is one thing at a time, and on one core.
 _ALONE: Final = """
 SET LOCAL idle_in_transaction_session_timeout = 0;
 SET LOCAL max_parallel_workers_per_gather = 0
