@@ -7,7 +7,8 @@ import json
 import os
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
+from functools import partial
 from http.cookies import SimpleCookie
 from pathlib import Path
 from urllib.parse import urlencode
@@ -21,7 +22,7 @@ from websockets.typing import Origin, Subprotocol
 
 from tests.acceptance.browsing import FORM, PASSWORD, add_operator
 from tests.acceptance.devices import PATIENCE_S, Device, frame
-from tests.hubs import Answer, Hubs, Store, wait_until
+from tests.hubs import Answer, Hub, Hubs, Store, wait_until
 from tests.nginx import Nginx
 from tests.programs import ZEROS, Simulators, differences, reconciled
 
@@ -124,23 +125,48 @@ def test_a_fleet_loses_nothing_when_a_hub_is_killed_or_restarted(
     monkeypatch.setenv("SSL_CERT_FILE", str(nginx.certificate))
     uids, ledger = [f"sim-{n}" for n in range(8)], folder / "ledger"
     tokens = hubs.store.write_tokens(folder / "tokens", uids)
-    run = ("--rate", "20", "--samples", "3", "--duration", "4s", "--wait", "60s", "--drain", "60s")
+    run = ("--rate", "20", "--samples", "3", "--duration", "forever", "--wait", "60s")
     given = ("--url", nginx.url, "--ledger", str(ledger))
-    stored = "SELECT coalesce(sum(stored), 0) FROM ingest_stream"
     with Simulators(hubs, tokens, "run", *run, *given) as fleet:
-        for port, number in zip(hubs.ports, (signal.SIGKILL, signal.SIGTERM), strict=True):
-            enough = hubs.store.number(stored) + 200
-            wait_until(lambda: hubs.store.number(stored) >= enough, "readings arrive")  # noqa: B023
-            assert fleet.runs
-            before = hubs.pid_of(port)
+        for hub, number in zip(hubs.each, (signal.SIGKILL, signal.SIGTERM), strict=True):
+            wait_for_more(hubs.store)
+            before = hubs.pid_of(hub.port)
             os.kill(before, number)
-            wait_until(lambda: hubs.pid_of(port) != before, "it is started again")  # noqa: B023
-        result = fleet.result()
+            wait_until(partial(is_another, hubs, hub, before), "it is started again, and answers")
+        wait_for_all(hubs.store)
+        result = fleet.stop()
     assert (result["unacked"], result["dropped"]) == (0, 0)
     assert result["reconnects"] >= 2
     report = reconciled(hubs.store, ledger)
     assert differences(report) == ZEROS, report["examples"]
-    wait_until(lambda: all(hub.ask("/healthz").status == 200 for hub in hubs.each), "both answer")
+
+
+def wait_for_more(store: Store) -> None:
+    stored = "SELECT coalesce(sum(stored), 0) FROM ingest_stream"
+    enough = store.number(stored) + 200
+    wait_until(lambda: store.number(stored) >= enough, "readings arrive")
+
+
+def wait_for_all(store: Store) -> None:
+    """Until each device of the fleet is served again."""
+    before = committed(store)
+    wait_until(
+        lambda: all(now > before[uid] for uid, now in committed(store).items()), "all are back"
+    )
+
+
+def committed(store: Store) -> dict[str, int]:
+    rows = store.rows(
+        "SELECT d.uid, s.committed FROM ingest_stream s JOIN devices_device d"
+        " ON d.id = s.device_id WHERE d.uid LIKE 'sim-_'"
+    )
+    return {uid: frames for uid, frames in rows}  # noqa: C416 (rows have no width to mypy)
+
+
+def is_another(hubs: Hubs, hub: Hub, before: int) -> bool:
+    with suppress(OSError):
+        return hubs.pid_of(hub.port) != before and hub.ask("/healthz").status == 200
+    return False
 
 
 async def test_a_hub_that_does_not_accept_is_left_out(hubs: Hubs, nginx_program: Path) -> None:
