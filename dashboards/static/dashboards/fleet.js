@@ -24,13 +24,12 @@ let unsorted = view.sort === "rate"; // rates are not known before the page has 
 
 const bodies = new Bodies(part("rows"), (elements) => {
   // Also while paused: they were not seen before, so they do not move.
-  for (const { dataset } of elements) {
-    const row = rows.get(dataset.uid);
-    draw(row, () => drawRow(row, hubNow()));
-  }
+  for (const row of rowsOf(elements)) draw(row, () => drawRow(row, hubNow()));
   draw("lines", wantLines);
 });
-const inSight = () => bodies.inSight.map(({ dataset }) => rows.get(dataset.uid));
+// A removed row's element is there until the next frame.
+const rowsOf = (elements) => elements.map(({ dataset }) => rows.get(dataset.uid)).filter(Boolean);
+const inSight = () => rowsOf(bodies.inSight);
 
 function adopt(row) {
   rows.set(row.uid, row);
