@@ -23,7 +23,7 @@ class FalseClock:
             "LD_PRELOAD": library(),
             "FAKETIME_TIMESTAMP_FILE": self._file,
             "FAKETIME_DONT_FAKE_MONOTONIC": 1,
-            "FAKETIME_NO_CACHE": 1,
+            "FAKETIME_CACHE_DURATION": 1,  # s; to read it at each look costs seconds of a start
         }
 
     def set(self, ahead_s: float) -> None:
