@@ -132,7 +132,9 @@ def _make(db: psycopg.Connection, table: str, start: datetime) -> bool:
             db.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
             db.execute("SELECT pg_advisory_xact_lock(%s)", [PARTITION_LOCK])
             db.execute(
-                sql.SQL("CREATE TABLE {new} (LIKE {table} INCLUDING INDEXES)").format(**parts)
+                sql.SQL(
+                    "CREATE TABLE {new} (LIKE {table} INCLUDING INDEXES INCLUDING CONSTRAINTS)"
+                ).format(**parts)
             )
             db.execute(
                 sql.SQL(
