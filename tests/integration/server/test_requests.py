@@ -143,7 +143,7 @@ async def test_an_answer_waits_for_a_slow_reader(peer: Peer) -> None:
 
 async def test_a_reader_that_takes_nothing_is_cut(peer: Peer) -> None:
     peer.say(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
-    for _ in range(3):
+    for _ in range(30):
         await peer.turn(hears=False)  # until the system, too, takes no more
     peer.server.http_factory.check_timeouts()  # what went out until now counts as taken
     later(peer, peer.server.stall_timeout_s - 1)
