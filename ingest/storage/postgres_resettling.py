@@ -45,7 +45,8 @@ _BEGIN: Final = (
     "SET LOCAL lock_timeout = '1500ms'",
     "ALTER TABLE {default} SET (autovacuum_enabled = off)",
     "CREATE TABLE {changes} (series_id bigint NOT NULL, time timestamptz NOT NULL)",
-    "CREATE TABLE {resettled} (LIKE {table} INCLUDING INDEXES) PARTITION BY RANGE (time)",
+    "CREATE TABLE {resettled} (LIKE {table} INCLUDING INDEXES INCLUDING CONSTRAINTS)"
+    " PARTITION BY RANGE (time)",
     "CREATE TABLE {rest} PARTITION OF {resettled} DEFAULT",
     """CREATE FUNCTION {noted}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
         IF TG_OP <> 'INSERT' THEN INSERT INTO {changes} VALUES (OLD.series_id, OLD.time); END IF;

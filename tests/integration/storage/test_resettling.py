@@ -102,6 +102,21 @@ def is_vacuumed() -> bool:
         return bool(cursor.fetchone() == (None,))
 
 
+def test_a_check_that_an_operator_put_on_readings_is_no_hindrance(
+    hub: Hub, device: Device, resettling: Callable[[], Resettling]
+) -> None:
+    hub.store(device, run("temperature", week(LONG_AGO)))
+    with connect() as db:
+        db.execute("ALTER TABLE ingest_reading ADD CONSTRAINT operators CHECK (value <> 666)")
+    try:
+        assert resettling().run()
+        assert week_name(LONG_AGO) in names()
+        assert stored(device, "temperature") == week(LONG_AGO)
+    finally:
+        with connect() as db:
+            db.execute("ALTER TABLE ingest_reading DROP CONSTRAINT operators")
+
+
 def test_weeks_with_many_readings_get_tables_and_the_others_stay(
     hub: Hub, device: Device, resettling: Callable[[], Resettling]
 ) -> None:
