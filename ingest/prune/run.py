@@ -14,9 +14,10 @@ from ingest.prune.horizon import move
 from ingest.prune.proof import Refused, hours_of, unfounded
 from ingest.prune.slices import slices
 from ingest.prune.sweep import sweep_some
-from ingest.prune.tables import Week, drop_week, last_to_go, old_weeks
+from ingest.prune.tables import drop_week, last_to_go, old_weeks
 from ingest.prune.turn import Busy, Rest, pause, take_turn, without_syncs
 from ingest.retention import Rules
+from ingest.storage.postgres_partitions import Partition
 
 # Of one statement that looks for the rollups of readings. It holds nobody up, but its rows are
 # sorted in memory, and SQLite's log cannot be emptied while it runs.
@@ -84,7 +85,7 @@ def _dropped(form: Form, rest: Rest) -> list[str]:
     return dropped
 
 
-def _sweep(form: Form, spared: Week | None, pruned: Pruned) -> bool:
+def _sweep(form: Form, spared: Partition | None, pruned: Pruned) -> bool:
     rows, more = sweep_some(form, spared)
     pruned.rows[form.name] += rows
     return more

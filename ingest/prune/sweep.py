@@ -14,8 +14,8 @@ from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
 from ingest.prune.forms import HOURS, TEXTS, Form
-from ingest.prune.tables import Week
 from ingest.prune.turn import a_turn
+from ingest.storage.postgres_partitions import Partition
 
 # What an ack may wait for: the lock of SQLite is held for so long. A row of a table that is in the
 # cache takes 1 µs to delete, one that is not has its page read first.
@@ -26,7 +26,7 @@ SERIES_AT_ONCE: Final = 200
 Moment = int | datetime  # as the column has it
 
 
-def sweep_some(form: Form, spared: Week | None = None) -> tuple[int, bool]:
+def sweep_some(form: Form, spared: Partition | None = None) -> tuple[int, bool]:
     """One transaction's worth: how many rows went, and whether there may be more to go.
 
     A horizon within the week that is `spared` counts as the beginning of it.
@@ -43,7 +43,7 @@ def sweep_some(form: Form, spared: Week | None = None) -> tuple[int, bool]:
 
 
 def _waiting(
-    cursor: CursorWrapper, form: Form, spared: Week | None
+    cursor: CursorWrapper, form: Form, spared: Partition | None
 ) -> list[tuple[int, Moment, Moment]]:
     """Series with something before their horizon: from when, up to when, as the column has it."""
     mine = " FOR UPDATE OF h SKIP LOCKED" if connection.vendor == "postgresql" else ""

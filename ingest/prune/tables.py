@@ -6,8 +6,7 @@ would be the last of its week to go is not deleted row by row, but stays until a
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final
 
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
@@ -15,7 +14,7 @@ from django.db.backends.utils import CursorWrapper
 from ingest.models import LineState
 from ingest.prune.forms import Form
 from ingest.prune.turn import a_turn
-from ingest.storage.postgres_sealing import ADVISORY_LOCK
+from ingest.storage.postgres_partitions import ALONE, Partition, partitions
 
 # Of each series of a form, from when on it keeps: the first year where it was never pruned.
 _KEPT: Final = """
@@ -25,31 +24,13 @@ _KEPT: Final = """
 """
 
 
-# PostgreSQL's own words for the bounds; the times in them say their zone.
-_WEEKS: Final = """
-    SELECT c.relname, (b.bounds[1])::timestamptz, (b.bounds[2])::timestamptz
-    FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-    CROSS JOIN LATERAL (SELECT regexp_match(
-        pg_get_expr(c.relpartbound, c.oid), $$FROM \\('(.*)'\\) TO \\('(.*)'\\)$$) AS bounds) AS b
-    WHERE i.inhparent = to_regclass(%s) AND b.bounds IS NOT NULL ORDER BY 2
-"""
-
-
-class Week(NamedTuple):
-    """A table with what is at or after `start` and before `end`."""
-
-    name: str
-    start: datetime
-    end: datetime
-
-
-def old_weeks(form: Form) -> list[Week]:
+def old_weeks(form: Form) -> list[Partition]:
     """The tables of the form's weeks that are over for some series; none on SQLite."""
     horizon = LineState.objects.values_list("horizon", flat=True).get(pk=1)
     return [week for week in _weeks(form) if week.end <= horizon]
 
 
-def last_to_go(form: Form) -> Week | None:
+def last_to_go(form: Form) -> Partition | None:
     """The week that the earliest horizon of all series is in: it goes with its table."""
     weeks = _weeks(form)
     if not weeks:
@@ -61,7 +42,7 @@ def last_to_go(form: Form) -> Week | None:
     return next(holding, None)
 
 
-def drop_week(form: Form, week: Week) -> bool:
+def drop_week(form: Form, week: Partition) -> bool:
     """Drop its table, if every series keeps from its end on at most, or has nothing in it.
 
     Looked at before, and again while no batch is under way: a series that is new may have begun in
@@ -71,7 +52,8 @@ def drop_week(form: Form, week: Week) -> bool:
         if _is_wanted(cursor, form, week):
             return False
     with a_turn() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ADVISORY_LOCK])
+        for lock in ALONE:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [lock])
         if _is_wanted(cursor, form, week):
             return False
         cursor.execute(f"DROP TABLE {connection.ops.quote_name(week.name)}")
@@ -80,16 +62,15 @@ def drop_week(form: Form, week: Week) -> bool:
     return True
 
 
-def _weeks(form: Form) -> list[Week]:
+def _weeks(form: Form) -> list[Partition]:
     """Those of the form, the oldest first; none but on PostgreSQL."""
     if connection.vendor != "postgresql":
         return []
-    with connection.cursor() as cursor:
-        cursor.execute(_WEEKS, [form.table])
-        return [Week(*row) for row in cursor.fetchall()]
+    connection.ensure_connection()
+    return [week for week in partitions(connection.connection) if week.table == form.table]
 
 
-def _is_wanted(cursor: CursorWrapper, form: Form, week: Week) -> bool:
+def _is_wanted(cursor: CursorWrapper, form: Form, week: Partition) -> bool:
     """Whether some series keeps something in it; also where another prune was faster."""
     name = connection.ops.quote_name(week.name)
     cursor.execute("SELECT to_regclass(%s) IS NULL", [name])

@@ -1,4 +1,4 @@
-"""The partitions of readings: a table for each week, made ahead of time, listed and dropped.
+"""The partitions of readings: a table for each week, made ahead of time, and listed.
 
 What lies outside of them, the past of before the hub and the far future, is in the default
 partition; `postgres_resettling` gives its weeks tables of their own. A table that is not
@@ -25,8 +25,10 @@ WEEKS_AHEAD: Final = 2
 # A hub that cannot have a table's lock goes on, and tries again; until then readings of that week
 # are in the default partition.
 AGAIN: Final = timedelta(minutes=1)
-# Who changes what partitions there are does it alone.
+# Who changes what partitions there are does it alone; who takes readings away with one, while no
+# batch is under way as well, and takes the two in this order.
 PARTITION_LOCK: Final = 0x57454953
+ALONE: Final = (PARTITION_LOCK, ADVISORY_LOCK)
 LOCK_TIMEOUT: Final = "500ms"  # writers and readers that come meanwhile wait behind it
 
 _PARTITIONED: Final = """
@@ -77,28 +79,6 @@ def partitions(db: psycopg.Connection) -> list[Partition]:
     """All of both tables but the default ones, the oldest first."""
     there = [table for table in TABLES if is_partitioned(db, table)]
     return [Partition(*row) for row in db.execute(_RANGES, [there])]
-
-
-def wholly_before(db: psycopg.Connection, moment: datetime) -> list[Partition]:
-    """Those of which no reading is at or after `moment`, the oldest first."""
-    return [partition for partition in partitions(db) if partition.end <= moment]
-
-
-def drop(db: psycopg.Connection, partition: Partition) -> bool:
-    """Drop it with all its readings; False, and nothing done, where its locks are not to be had.
-
-    Waits until no batch is under way, as erasing does; whoever comes meanwhile waits half a second
-    at most. Rollups stay. `db` is in no transaction. Dropped already is dropped.
-    """
-    try:
-        with db.transaction():
-            db.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
-            db.execute("SELECT pg_advisory_xact_lock(%s)", [PARTITION_LOCK])
-            db.execute("SELECT pg_advisory_xact_lock(%s)", [ADVISORY_LOCK])
-            db.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(partition.name)))
-    except errors.LockNotAvailable:
-        return False
-    return True
 
 
 def monday(moment: datetime) -> datetime:

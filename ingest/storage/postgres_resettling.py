@@ -20,8 +20,7 @@ from typing import Final
 import psycopg
 from psycopg import errors, sql
 
-from ingest.storage.postgres_partitions import PARTITION_LOCK, bounds_of, is_partitioned, name_of
-from ingest.storage.postgres_sealing import ADVISORY_LOCK
+from ingest.storage.postgres_partitions import ALONE, bounds_of, is_partitioned, name_of
 
 # Fewer than these stay in the default partition: a clock that was wrong once leaves no tables.
 READINGS_LEAST: Final = 10_000
@@ -189,7 +188,7 @@ class Resettling:
         gate = self._gate
         try:
             with gate.transaction():
-                for lock in (PARTITION_LOCK, ADVISORY_LOCK):
+                for lock in ALONE:
                     gate.execute("SELECT pg_advisory_xact_lock(%s)", [lock])
                 gate.execute(self._sql("LOCK TABLE {default} IN SHARE MODE"))
                 while self.follow():

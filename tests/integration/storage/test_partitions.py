@@ -9,9 +9,8 @@ import psycopg
 import pytest
 from django.db import connection
 
-from ingest.storage.postgres_partitions import drop, make_ahead, wholly_before
+from ingest.storage.postgres_partitions import make_ahead, name_of
 from ingest.storage.postgres_partitions import partitions as listed
-from ingest.storage.postgres_sealing import ADVISORY_LOCK
 from tests.integration.storage.stage import Stage, postgres_parameters
 
 FAR_MONDAY = datetime(2031, 6, 2, tzinfo=UTC)
@@ -110,34 +109,29 @@ def test_a_hub_that_cannot_have_the_lock_goes_on_and_looks_again_in_a_minute(
         assert f"ingest_reading_{monday:%Y%m%d}" in partitions()
 
 
-def test_what_lies_wholly_before_a_time_is_listed_and_dropped(db: psycopg.Connection) -> None:
+def test_weeks_are_listed_with_their_bounds(db: psycopg.Connection) -> None:
     monday = FAR_MONDAY + timedelta(weeks=60)
     with db:
         make_ahead(db, monday)
-        for day in (-7, 0, 1):
-            db.execute(
-                "INSERT INTO ingest_reading VALUES (1, %s, 2.5)", [monday + timedelta(days=day)]
-            )
-        week = [one for one in wholly_before(db, monday) if one.end == monday]
+        week = [one for one in listed(db) if one.end == monday]
         assert [one.table for one in week] == ["ingest_reading", "ingest_textreading"]
+        assert [one.name for one in week] == [name_of(one.table, one.start) for one in week]
         assert week[0].start == monday - timedelta(weeks=1)
-        assert all(drop(db, one) for one in week)
-        assert drop(db, week[0])  # by another prune, in the same moment
-        assert not set(week) & set(listed(db))
-        assert db.execute("SELECT count(*) FROM ingest_reading").fetchone() == (2,)
-        db.execute("DELETE FROM ingest_reading")
 
 
-def test_none_is_dropped_under_a_batch(db: psycopg.Connection) -> None:
+def test_a_check_that_an_operator_put_on_readings_holds_for_weeks_to_come(
+    db: psycopg.Connection,
+) -> None:
     monday = FAR_MONDAY + timedelta(weeks=70)
-    with db, connect() as batch:
-        make_ahead(db, monday)
-        oldest = wholly_before(db, monday)[-1]
-        batch.execute("BEGIN")
-        batch.execute("SELECT pg_advisory_xact_lock_shared(%s)", [ADVISORY_LOCK])
-        assert not drop(db, oldest)
-        batch.execute("ROLLBACK")
-        assert drop(db, oldest)
+    with db:
+        db.execute("ALTER TABLE ingest_reading ADD CONSTRAINT operators CHECK (value <> 666)")
+        try:
+            make_ahead(db, monday)
+            assert name_of("ingest_reading", monday) in partitions()
+            with pytest.raises(psycopg.errors.CheckViolation):
+                db.execute("INSERT INTO ingest_reading VALUES (1, %s, 666)", [monday])
+        finally:
+            db.execute("ALTER TABLE ingest_reading DROP CONSTRAINT operators")
 
 
 def test_a_table_that_postgresql_does_not_partition_is_left_alone(db: psycopg.Connection) -> None:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 
 from devices.models import Device
 from ingest.fields import from_us
 from ingest.models import LineState
-from ingest.prune.forms import NUMBERS
+from ingest.prune.forms import NUMBERS, TEXTS
 from ingest.prune.run import Pruned, prune
 from ingest.prune.tables import drop_week, old_weeks
 from ingest.retention import Days, Rules
+from ingest.storage.postgres_sealing import ADVISORY_LOCK
 from tests.integration.storage.aggregation import assert_one_mind, stored_rollups
 from tests.integration.storage.stage import Hub, Stage, at, run, stored, stored_texts
 
@@ -113,6 +114,21 @@ def test_a_table_that_a_query_reads_is_left_for_the_next_run(hub: Hub, stage: St
     assert pruned(SECOND_S + 3 * DAY_S).tables == names(FIRST_S)[1:]
     reader.execute("ROLLBACK")
     assert pruned(SECOND_S + 3 * DAY_S).tables == names(FIRST_S)[:1]
+
+
+def test_none_is_dropped_under_a_batch_and_none_twice(hub: Hub, stage: Stage) -> None:
+    prune(RULES, at(SECOND_S + 3 * DAY_S), no_rest, whole_tables=False)
+    for form in (NUMBERS, TEXTS):
+        [week] = old_weeks(form)
+        batch = stage.open_engine()._db  # type: ignore[attr-defined]
+        batch.execute("BEGIN")
+        batch.execute("SELECT pg_advisory_xact_lock_shared(%s)", [ADVISORY_LOCK])
+        with pytest.raises(OperationalError):
+            drop_week(form, week)
+        batch.execute("ROLLBACK")
+        assert drop_week(form, week)
+        assert not drop_week(form, week)  # by another prune, in the same moment
+        assert old_weeks(form) == []
 
 
 def _device() -> Device:
