@@ -7,7 +7,6 @@ besides, or does more of as it gets warm, meets every kind of run alike.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from benchmarks import Trouble, runs, servers
 from benchmarks.databases import DATABASES, Database
 from benchmarks.figures import KINDS, Figures, Kind, Run, rows
 from benchmarks.machine import Cores, cores, described
+from benchmarks.programs import keep, say
 from benchmarks.report import as_json, table
 from benchmarks.runs import Lengths
 from benchmarks.shapes import SHAPES, Shape
@@ -74,7 +74,7 @@ def _measure(options: argparse.Namespace, chosen: Cores, measured: list[Run]) ->
     for repetition in range(options.repetitions):
         order = options.engine if repetition % 2 == 0 else options.engine[::-1]
         for engine in order:
-            with DATABASES[engine](options.stored, chosen, _say) as database:
+            with DATABASES[engine](options.stored, chosen, say) as database:
                 _round(options, database, repetition, measured)
 
 
@@ -88,8 +88,7 @@ def _report(
         "quick": options.quick,
         "seconds": round(seconds),
     }
-    options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps(as_json(found, measured, machine, plan), indent=1) + "\n")
+    keep(options.json, as_json(found, measured, machine, plan))
     print(f"{_heading(machine, plan)}\n\n{table(found)}")
 
 
@@ -104,7 +103,7 @@ def _round(
             continue  # the other shape's are its own
         figures = _one(database, timeline, shape, kind, options.lengths)
         measured.append(Run(database.name, shape.name, kind, repetition, figures))
-        _say(
+        say(
             f"{repetition + 1}/{options.repetitions} {database.title}, {shape.title}, {kind}:"
             f" {figures.readings_per_s:,.0f} readings/s,"
             f" {figures.cpu_s_per_million:,.2f} CPU s a million"
@@ -129,7 +128,3 @@ def _heading(machine: dict[str, object], plan: dict[str, object]) -> str:
         f" {machine['client_core']}; {plan['stored']:,} readings stored before;"
         f" medians of {plan['repetitions']}; {plan['seconds']} s; commit {machine['commit']}"
     )
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

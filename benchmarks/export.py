@@ -8,12 +8,9 @@ device that sends a frame as soon as the one before it is acked, with an export 
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import http.client
 import json
-import os
-import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -26,8 +23,8 @@ from websockets.sync.client import connect
 
 from benchmarks import Trouble
 from benchmarks.dashboard import log_in
-from benchmarks.databases import DATABASES, LOGIN, Database
-from benchmarks.machine import cores, described
+from benchmarks.databases import LOGIN, Database
+from benchmarks.programs import each_engine
 from benchmarks.servers import Server, hub
 from benchmarks.usage import peak_bytes, used
 
@@ -50,34 +47,8 @@ HEAD: Final = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    options = _parsed(arguments)
-    found: list[dict[str, Any]] = []
-    try:
-        machine = described(cores())
-        for engine in options.engine:
-            with DATABASES[engine](options.readings, cores(), _say) as database:
-                found += _measured(database)
-    except Trouble as trouble:
-        print(trouble, file=sys.stderr)
-        return 1
-    options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps({"machine": machine, "exports": found}, indent=1) + "\n")
-    print(f"{machine['processor']}, load {os.getloadavg()[0]:.1f}\n\n{table(found)}")
-    return 0
-
-
-def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.export",
-        description="What an export costs. docs/benchmarks.md reads the table.",
-    )
-    add = parser.add_argument
-    add("--json", type=Path, metavar="FILE", default=LATEST, help=f"every figure ({LATEST})")
-    add("--readings", type=int, default=1_000_000, help="default: 1,000,000")
-    add("--engine", action="append", choices=DATABASES, help="only this one (may be repeated)")
-    options = parser.parse_args(arguments)
-    options.engine = options.engine or list(DATABASES)
-    return options
+    about = "What an export costs. docs/benchmarks.md reads the table."
+    return each_engine("export", about, LATEST, "exports", arguments, _measured, table)
 
 
 def _measured(database: Database) -> Iterator[dict[str, Any]]:
@@ -182,10 +153,6 @@ def _line(of: dict[str, Any]) -> tuple[str, ...]:
         f"{of['grew_bytes'] / 1e6:.1f}{much}",
         acks,
     )
-
-
-def _say(sentence: str) -> None:
-    print(sentence, file=sys.stderr)
 
 
 if __name__ == "__main__":

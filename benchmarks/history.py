@@ -22,6 +22,7 @@ from typing import Any, Final
 from benchmarks import Trouble
 from benchmarks.databases import BENCH, run
 from benchmarks.machine import cores, described
+from benchmarks.programs import heading, keep
 from benchmarks.report import TITLES
 from tests.servers import Postgres, find_postgres
 
@@ -50,11 +51,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Trouble as trouble:
         print(trouble, file=sys.stderr)
         return 1
-    options.json.parent.mkdir(parents=True, exist_ok=True)
     plan = {"days": days, "repeats": repeats, "at_end": time.time()}
     said = {"machine": machine, "plan": plan, "engines": found}
-    options.json.write_text(json.dumps(said, indent=1) + "\n")
-    print(f"{machine['processor']}, load {os.getloadavg()[0]:.1f}\n\n{table(found)}")
+    keep(options.json, said)
+    print(f"{heading(machine)}\n\n{table(found)}")
     return 0
 
 

@@ -10,7 +10,6 @@ million readings within 15 % of each other. docs/scaling.md works with the figur
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections import defaultdict
@@ -24,6 +23,7 @@ from typing import Final
 from benchmarks import Trouble, servers
 from benchmarks.databases import DATABASES, Database
 from benchmarks.machine import cores, described, pinned
+from benchmarks.programs import keep, say
 from benchmarks.runs import hub_run
 from benchmarks.shapes import SHAPES, by_name
 from benchmarks.timeline import Timeline
@@ -78,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         program = find_redis()
         if program is None:
             raise Trouble("Redis is not installed.")
-        with DATABASES["postgresql"](options.stored, chosen, _say) as database:
+        with DATABASES["postgresql"](options.stored, chosen, say) as database:
             PinnedRedis.core = chosen.server
             with PinnedRedis(program) as redis:
                 _measure(options, database, redis, measured)
@@ -89,9 +89,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rows = medians(measured)
     apart = spread(rows)
     about = {"machine": machine, "options": vars(options) | {"json": str(options.json)}}
-    options.json.parent.mkdir(parents=True, exist_ok=True)
     runs = [asdict(figures) for figures in measured]
-    options.json.write_text(json.dumps(about | {"apart": apart, "runs": runs}, indent=1) + "\n")
+    keep(options.json, about | {"apart": apart, "runs": runs})
     print(f"{table(rows)}\n\nThe dearest is {apart:.1%} above the cheapest; wanted: {WANTED:.0%}.")
     return 0 if apart <= WANTED else 1
 
@@ -121,7 +120,7 @@ def _measure(
         for processes in order:
             figures = _one(options, database, redis, timeline, processes)
             measured.append(figures)
-            _say(table([figures]).splitlines()[-1])
+            say(table([figures]).splitlines()[-1])
 
 
 def _one(
@@ -186,10 +185,6 @@ def table(rows: Sequence[Figures]) -> str:
         for row in rows
     ]
     return "\n".join([head, *lines])
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

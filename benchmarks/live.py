@@ -26,6 +26,7 @@ from benchmarks.client import Order
 from benchmarks.databases import DATABASES, LOGIN, Database, run
 from benchmarks.machine import cores, described, pinned
 from benchmarks.probe import UID
+from benchmarks.programs import keep, say
 from benchmarks.runs import send
 from benchmarks.screens import Figures, Pair, latencies, table, verdict
 
@@ -51,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = cores()
     machine, pairs = described(chosen), list[Pair]()
     try:
-        with DATABASES[options.engine](options.stored, chosen, _say) as database:
+        with DATABASES[options.engine](options.stored, chosen, say) as database:
             token = _probe_token(database)
             for number in range(options.pairs):
                 pairs.append(_pair(database, token, options, number))
@@ -61,9 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     found = verdict(pairs, INTERVAL_S)
     about = {"machine": machine, "options": vars(options) | {"json": str(options.json)}}
-    options.json.parent.mkdir(parents=True, exist_ok=True)
     runs = [[asdict(figures) for figures in pair] for pair in pairs]
-    options.json.write_text(json.dumps(about | {"verdict": found, "pairs": runs}, indent=1) + "\n")
+    keep(options.json, about | {"verdict": found, "pairs": runs})
     print(f"{table(pairs)}\n\n{json.dumps(found, indent=1)}")
     return 0 if found["ack_reached"] and found["screen_reached"] else 1
 
@@ -93,7 +93,7 @@ def _pair(database: Database, token: str, options: argparse.Namespace, number: i
     found = {}
     for count in counts if number % 2 == 0 else counts[::-1]:
         found[count] = _measure(database, token, count, options.seconds)
-        _say(table([(found[count],) * 2]).splitlines()[-1])
+        say(table([(found[count],) * 2]).splitlines()[-1])
     return found[0], found[options.dashboards]
 
 
@@ -170,10 +170,6 @@ def _stopped(program: Program) -> dict[str, Any]:
     told: dict[str, Any] = json.loads(_line(program) or "{}")
     program.wait(ANSWER_S)
     return told
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

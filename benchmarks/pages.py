@@ -27,6 +27,7 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwr
 
 from benchmarks import ROOT, Trouble, django_setup, frames  # noqa: F401
 from benchmarks.machine import Cores, cores, described, pinned
+from benchmarks.programs import keep
 
 from tests.browser.conftest import FLAGS, PROGRAMS  # isort: skip
 from tests.browser.pages import PASSWORD, open_page  # isort: skip
@@ -80,8 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(trouble, file=sys.stderr)
         return 1
     answer = {"machine": machine, "devices": options.devices, "figures": asdict(figures)}
-    options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps(answer, indent=1) + "\n")
+    keep(options.json, answer)
     print(f"{machine['processor']}, {options.devices:,} devices; commit {machine['commit']}\n")
     print(table(figures))
     return 0

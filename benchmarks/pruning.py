@@ -8,9 +8,7 @@ acked, with a prune of all that is old and without.
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
 import subprocess
 import sys
 import time
@@ -19,9 +17,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks import ROOT, Trouble
-from benchmarks.databases import DATABASES, Database
+from benchmarks.databases import Database
 from benchmarks.export import acks_of, ends
-from benchmarks.machine import cores, described
+from benchmarks.programs import each_engine
 from benchmarks.servers import hub
 
 LATEST: Final = Path("benchmarks/results/pruning.json")
@@ -41,48 +39,24 @@ HEAD: Final = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    options = _parsed(arguments)
-    found: list[dict[str, Any]] = []
-    try:
-        machine = described(cores())
-        for engine in options.engine:
-            with DATABASES[engine](options.readings, cores(), _say) as database:
-                found.append(_measured(database))
-    except Trouble as trouble:
-        print(trouble, file=sys.stderr)
-        return 1
-    options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps({"machine": machine, "prunes": found}, indent=1) + "\n")
-    print(f"{machine['processor']}, load {os.getloadavg()[0]:.1f}\n\n{table(found)}")
-    return 0
+    about = "What a prune costs. docs/decisions/retention.md reads the table."
+    return each_engine("pruning", about, LATEST, "prunes", arguments, _measured, table)
 
 
-def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.pruning",
-        description="What a prune costs. docs/decisions/retention.md reads the table.",
-    )
-    add = parser.add_argument
-    add("--json", type=Path, metavar="FILE", default=LATEST, help=f"every figure ({LATEST})")
-    add("--readings", type=int, default=1_000_000, help="default: 1,000,000")
-    add("--engine", action="append", choices=DATABASES, help="only this one (may be repeated)")
-    options = parser.parse_args(arguments)
-    options.engine = options.engine or list(DATABASES)
-    return options
-
-
-def _measured(database: Database) -> dict[str, Any]:
+def _measured(database: Database) -> list[dict[str, Any]]:
     with hub(database, GRACE_S) as server:
         with acks_of(database, server) as alone_ms:
             time.sleep(QUIET_S)
         with acks_of(database, server) as acks_ms:
             came = _pruned(database)
-    return {
-        "engine": database.name,
-        **came,
-        "alone_ms": (*ends(alone_ms), max(alone_ms)),
-        "ack_ms": (*ends(acks_ms), max(acks_ms)),
-    }
+    return [
+        {
+            "engine": database.name,
+            **came,
+            "alone_ms": (*ends(alone_ms), max(alone_ms)),
+            "ack_ms": (*ends(acks_ms), max(acks_ms)),
+        }
+    ]
 
 
 def _pruned(database: Database) -> dict[str, float]:
@@ -122,10 +96,6 @@ def _line(of: dict[str, Any]) -> tuple[str, ...]:
         "{:.1f} {:.1f} {:.1f}".format(*of["ack_ms"]),
         "{:.1f} {:.1f} {:.1f}".format(*of["alone_ms"]),
     )
-
-
-def _say(sentence: str) -> None:
-    print(sentence, file=sys.stderr)
 
 
 if __name__ == "__main__":

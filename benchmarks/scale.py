@@ -29,6 +29,7 @@ import psycopg
 from benchmarks import Trouble
 from benchmarks.databases import BENCH, copy, run
 from benchmarks.machine import cores, described
+from benchmarks.programs import heading, keep
 from benchmarks.report import TITLES
 from tests.servers import CannotStart, Postgres, find_postgres
 
@@ -204,10 +205,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     if options.make:
         return 0
-    options.json.parent.mkdir(parents=True, exist_ok=True)
     said = {"machine": machine, "at_end": time.time(), "engines": found}
-    options.json.write_text(json.dumps(said, indent=1) + "\n")
-    print(f"{machine['processor']}, load {os.getloadavg()[0]:.1f}\n\n{table(found)}")
+    keep(options.json, said)
+    print(f"{heading(machine)}\n\n{table(found)}")
     return 0
 
 
