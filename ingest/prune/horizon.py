@@ -43,3 +43,13 @@ def move(form: Form, dues: Sequence[Due]) -> None:
                 f"UPDATE ingest_linestate SET horizon = {greatest}(horizon, %s) WHERE id = 1",
                 [latest],
             )
+
+
+def count_horizons() -> None:
+    """Tell PostgreSQL how many there are, who takes them for few until it has looked by itself.
+
+    It would read and sort all that wait, for each turn of the sweep.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE ingest_horizon")

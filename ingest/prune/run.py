@@ -10,7 +10,7 @@ from typing import Final
 
 from ingest.prune.dues import Due, pages
 from ingest.prune.forms import FORMS, NUMBERS, TEXTS, Form
-from ingest.prune.horizon import move
+from ingest.prune.horizon import count_horizons, move
 from ingest.prune.proof import Refused, hours_of, unfounded
 from ingest.prune.slices import slices
 from ingest.prune.sweep import sweep_some
@@ -47,13 +47,15 @@ def prune(rules: Rules, now_us: int, rest: Rest = pause, whole_tables: bool = Tr
             for page in pages(form, rules, now_us):
                 for some in slices_of(form, page, pruned.refused):
                     take_turn(partial(move, form, some), rest)
+        count_horizons()
         for form in FORMS:
             spared = None
             if form in (NUMBERS, TEXTS) and whole_tables:
                 pruned.tables += _dropped(form, rest)
                 spared = last_to_go(form)
-            while take_turn(partial(_sweep, form, spared, pruned), rest):
-                pass
+            after: int | None = 0
+            while after is not None:
+                after = take_turn(partial(_sweep, form, spared, pruned, after), rest)
     return pruned
 
 
@@ -85,7 +87,7 @@ def _dropped(form: Form, rest: Rest) -> list[str]:
     return dropped
 
 
-def _sweep(form: Form, spared: Partition | None, pruned: Pruned) -> bool:
-    rows, more = sweep_some(form, spared)
+def _sweep(form: Form, spared: Partition | None, pruned: Pruned, after: int) -> int | None:
+    rows, next_after = sweep_some(form, spared, after)
     pruned.rows[form.name] += rows
-    return more
+    return next_after

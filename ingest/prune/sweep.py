@@ -26,24 +26,31 @@ SERIES_AT_ONCE: Final = 200
 Moment = int | datetime  # as the column has it
 
 
-def sweep_some(form: Form, spared: Partition | None = None) -> tuple[int, bool]:
-    """One transaction's worth: how many rows went, and whether there may be more to go.
+def sweep_some(form: Form, spared: Partition | None, after: int) -> tuple[int, int | None]:
+    """One transaction's worth, of series after the id `after`: how many rows went, and after which
+    id there may be more to go; None, nowhere.
 
-    A horizon within the week that is `spared` counts as the beginning of it.
+    A horizon within the week that is `spared` counts as the beginning of it. Series that are done
+    are not looked at again in each turn; only when the last was reached, all are once more, as
+    another prune may have ended in the middle of some.
     """
     until_s = time.perf_counter() + TURN_S
     swept = 0
     with a_turn() as cursor:
-        waiting = _waiting(cursor, form, spared)
+        waiting = _waiting(cursor, form, spared, after)
+        if not waiting:
+            return 0, 0 if after else None
         for series_id, start, end in waiting:
-            swept += _sweep(cursor, form, series_id, start, end)
+            rows, done = _sweep(cursor, form, series_id, start, end)
+            swept += rows
+            after = series_id if done else series_id - 1
             if time.perf_counter() > until_s:
                 break
-    return swept, bool(waiting)
+    return swept, after
 
 
 def _waiting(
-    cursor: CursorWrapper, form: Form, spared: Partition | None
+    cursor: CursorWrapper, form: Form, spared: Partition | None, after: int
 ) -> list[tuple[int, Moment, Moment]]:
     """Series with something before their horizon: from when, up to when, as the column has it."""
     mine = " FOR UPDATE OF h SKIP LOCKED" if connection.vendor == "postgresql" else ""
@@ -54,16 +61,19 @@ def _waiting(
     cursor.execute(
         f"SELECT h.series_id, h.swept_to, {end}"
         " FROM ingest_horizon h JOIN devices_series s ON s.id = h.series_id"
-        f" WHERE h.step_s = {form.step_s} AND h.swept_to < {end} AND {form.whose}"
+        f" WHERE h.series_id > %s AND h.step_s = {form.step_s} AND h.swept_to < {end}"
+        f" AND {form.whose}"
         f" ORDER BY h.series_id LIMIT {SERIES_AT_ONCE}{mine}",
-        week * 2,
+        [*week, after, *week],
     )
     rows: list[tuple[int, Moment, Moment]] = cursor.fetchall()
     return rows
 
 
-def _sweep(cursor: CursorWrapper, form: Form, series_id: int, start: Moment, end: Moment) -> int:
-    """Delete the first rows of one series; how many they were."""
+def _sweep(
+    cursor: CursorWrapper, form: Form, series_id: int, start: Moment, end: Moment
+) -> tuple[int, bool]:
+    """Delete the first rows of one series; how many they were, and whether they were all."""
     span = f"series_id = %s{form.which} AND {form.time} >= %s AND {form.time} < %s"
     cursor.execute(
         f"SELECT {form.time} FROM {form.table} WHERE {span}"
@@ -80,7 +90,7 @@ def _sweep(cursor: CursorWrapper, form: Form, series_id: int, start: Moment, end
     )
     if deleted and not cut and form in (TEXTS, HOURS):
         _tell_boards(cursor, form, series_id)
-    return deleted
+    return deleted, not cut
 
 
 def _tell_boards(cursor: CursorWrapper, form: Form, series_id: int) -> None:
