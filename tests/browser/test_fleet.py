@@ -69,6 +69,16 @@ def test_readings_per_second_are_those_that_are_sent(page: Page, hub: Hub) -> No
         expect(page.locator("#readings-rate")).to_have_text(re.compile(r"^[2-9]\.\d\d$"))
 
 
+def test_a_row_that_came_with_the_page_shows_its_first_reading(page: Page, hub: Hub) -> None:
+    token = hub.store.add_device("roof")
+    open_page(page, hub)
+    expect(row(page, "roof")).to_have_count(1)  # from now on the hub knows it
+    page.reload()
+    expect_live(page)
+    send(hub, token, temperature=21.5)
+    expect(row(page, "roof").locator(".slot .value")).to_have_text("21.50")
+
+
 def test_an_empty_hub_leads_to_the_first_reading(page: Page, hub: Hub) -> None:
     open_page(page, hub)
     expect(page.get_by_role("heading", name="No devices yet")).to_be_visible()
