@@ -12,7 +12,7 @@ from typing import Final, Self
 from benchmarks import ROOT, Trouble
 from benchmarks.databases import Database
 from benchmarks.machine import pinned
-from tests.servers import UVICORN, first_free_port
+from tests.servers import UVICORN, free_port
 
 START_S: Final = 60.0
 STOP_S: Final = 60.0
@@ -31,7 +31,7 @@ class Server:
     ) -> None:
         """`processes` listen on the port and those that follow it."""
         self.name = name
-        self.port = first_free_port(processes)
+        self.port = free_port(processes)
         self.ports = range(self.port, self.port + processes)
         self.log = database.run / f"{name}.log"
         self._command = [part.format(port=self.port) for part in arguments]

@@ -33,7 +33,7 @@ from psycopg import sql
 
 from devices.models import Device
 from devices.tokens import draw
-from tests.servers import first_free_port
+from tests.servers import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -160,7 +160,7 @@ class Hub:
         options: Mapping[str, object] | None = None,
     ) -> None:
         self.store = store
-        self.port = first_free_port()
+        self.port = free_port()
         self.environment = environment(
             store.url, {"REDIS_URL": redis_url, "WEIR_DATA_DIR": folder, **(options or {})}
         )
@@ -286,7 +286,7 @@ class Hubs(Hub):
         options: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(store, folder, redis_url=redis_url, options=options)
-        self.port = first_free_port(processes)
+        self.port = free_port(processes)
         self._log = folder / f"hubs-{self.port}.log"
         self.ports = range(self.port, self.port + processes)
         self.command += ["--processes", str(processes)]

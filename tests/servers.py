@@ -332,15 +332,8 @@ def drop_database(url: str) -> None:
         )
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def first_free_port(count: int = 1) -> int:
-    """One that is free, and those that follow it."""
+def free_port(count: int = 1) -> int:
+    """One that is free, and those that follow it; none that a connection may be given meanwhile."""
     for port in random.sample(PORTS, 100):
         if all(_is_free(port + n) for n in range(count)):
             return port
