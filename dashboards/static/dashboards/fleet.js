@@ -11,6 +11,7 @@ import { showLine, startLine } from "./line.js";
 import { Live } from "./live.js";
 import { common, ordered } from "./order.js";
 import { Pause } from "./pause.js";
+import { Portions } from "./portions.js";
 import { Row } from "./row.js";
 import { firstPaintMs } from "./rules.js";
 import { Sparks } from "./sparks.js";
@@ -62,21 +63,26 @@ function drawRow(row, now) {
 
 const wantLines = () => sparks.want(inSight().filter(({ series }) => series));
 
-function take(message) {
+const portions = new Portions(takeSome, takeRest);
+
+function takeSome(devices, { at }) {
   const made = [];
   let others = false;
-  for (const fragment of message.devices) {
+  for (const fragment of devices) {
     let row = rows.get(fragment.uid);
     if (!row) {
       row = adopt(Row.make(fragment));
       made.push(row.element);
     }
-    others = row.take(fragment, message.at) || others;
+    others = row.take(fragment, at) || others;
     touch(row);
   }
-  if (made.length > 0) draw("made", () => bodies.append(made));
-  for (const uid of message.removed ?? []) if (rows.has(uid)) remove(rows.get(uid));
+  if (made.length > 0) bodies.append(made);
   if (others && !view.metrics.length) draw("columns", () => setColumns());
+}
+
+function takeRest(message) {
+  for (const uid of message.removed ?? []) if (rows.has(uid)) remove(rows.get(uid));
   sumUp(message);
   sparks.take(message);
   draw("judge", judge);
@@ -154,7 +160,8 @@ function snapshot(message) {
     row.beginAnew();
     if (!there.has(row.uid)) remove(row);
   }
-  take(message);
+  portions.drop();
+  portions.add(message);
   sparks.missed();
 }
 
@@ -182,7 +189,7 @@ startView({ onSort: sort, onMetrics: () => setColumns([]), onChange: () => draw(
 pause.onChange(() => draw("pause", showPause));
 part("pause").addEventListener("click", () => pause.toggle());
 onKey("p", "Pause or resume", () => pause.toggle());
-const live = new Live({ sinceMs: firstPaintMs, onSnapshot: snapshot, onUpdate: take, onState: showLine });
+const live = new Live({ sinceMs: firstPaintMs, onSnapshot: snapshot, onUpdate: (message) => portions.add(message), onState: showLine });
 const sparks = new Sparks(live, (series) => inSight().forEach((row) => row.series === series && touch(row)));
 startLine(() => live.retry());
 everySecond(() => draw("tick", tick));

@@ -3,7 +3,7 @@
 // States: connecting (never was live) · live · waiting (lost; until `retryAt`) · stale (connected,
 // but the line behind it is silent since `since`) · refused (coming back would not help).
 
-import { draw } from "./draw.js";
+import { draw, drawn } from "./draw.js";
 import { everySecond, setHubTime } from "./clock.js";
 
 const NOT_LOGGED_IN = 4401;
@@ -89,9 +89,8 @@ export class Live {
     }
     const since = message.stale_since;
     this.#become(since === null ? { kind: "live" } : { kind: "stale", since });
-    // Said in the frame after this one, when what was noted has been drawn.
     const socket = this.socket;
-    requestAnimationFrame(() => {
+    drawn(() => {
       if (socket === this.socket) this.#say({ type: "seen", at: message.at });
     });
   }
