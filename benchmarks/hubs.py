@@ -104,7 +104,7 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--json", type=Path, metavar="FILE", default=LATEST, help=f"every figure ({LATEST})")
     add("--processes", type=int, nargs="+", default=[1, 2, 4])
     add("--shape", choices=[shape.name for shape in SHAPES], default="samples")
-    add("--rate", type=float, default=250.0, help="frames a second, of all devices together")
+    add("--rate", type=float, default=400.0, help="frames a second, of all devices together")
     add("--seconds", type=float, default=15.0, help="of one run")
     add("--repetitions", type=int, default=2)
     add("--stored", type=int, default=1_000_000, help="readings stored already")
