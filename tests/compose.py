@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.hubs import ROOT
+from tests import ROOT
 from tests.servers import PrivateServer, free_port
 from tests.shipped import read_yaml
 

@@ -19,7 +19,6 @@ import shutil
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -33,9 +32,8 @@ from psycopg import sql
 
 from devices.models import Device
 from devices.tokens import draw
+from tests.forks import MANAGE, Program, run, start
 from tests.servers import free_port
-
-ROOT = Path(__file__).resolve().parents[1]
 
 DEADLINE_S = 60.0
 """For anything to become true: some seconds on an idle machine."""
@@ -167,7 +165,7 @@ class Hub:
         # What to start it by; `--port` and its number are put behind it.
         self.command = command("runhub")
         self._log = folder / f"hub-{self.port}.log"
-        self._program: subprocess.Popen[bytes] | None = None
+        self._program: Program | subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
@@ -184,7 +182,7 @@ class Hub:
     @property
     def pid(self) -> int:
         assert self._program is not None
-        return self._program.pid  # `setpriv` becomes the program it starts
+        return self._program.pid
 
     def __enter__(self) -> Self:
         try:
@@ -206,14 +204,8 @@ class Hub:
         """Start it, and do not wait."""
         assert not self.runs
         with self._log.open("ab") as log:
-            self._program = subprocess.Popen(
-                [*_ending_with_the_tests(), *self.command, "--port", str(self.port)],
-                env=self.environment,
-                cwd=ROOT,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
+            program = [*self.command, "--port", str(self.port)]
+            self._program = start(program, self.environment, log, log)
 
     def send(self, number: signal.Signals) -> None:
         assert self._program is not None
@@ -308,7 +300,7 @@ class Hubs(Hub):
 
 
 def command(*arguments: str) -> list[str]:
-    return [sys.executable, str(ROOT / "manage.py"), *arguments]
+    return [*MANAGE, *arguments]
 
 
 def environment(database_url: str, options: Mapping[str, object]) -> dict[str, str]:
@@ -326,23 +318,9 @@ def manage(
     database_url: str, *arguments: str, check: bool = True, within_s: float = 4 * DEADLINE_S
 ) -> subprocess.CompletedProcess[str]:
     """Run a command of `manage.py` to its end."""
-    ended = subprocess.run(
-        command(*arguments),
-        env=environment(database_url, {}),
-        cwd=ROOT,
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=within_s,
-    )
+    ended = run(arguments, environment(database_url, {}), within_s)
     assert not check or ended.returncode == 0, f"{ended.stdout}\n{ended.stderr}"
     return ended
-
-
-def _ending_with_the_tests() -> list[str]:
-    """Linux ends a hub whose tests were killed; elsewhere it would live on."""
-    found = shutil.which("setpriv")
-    return [found, "--pdeathsig", "KILL"] if found else []
 
 
 def _for_sqlite(value: Any) -> Any:

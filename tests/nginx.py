@@ -20,7 +20,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.hubs import DEADLINE_S, ROOT, Answer
+from tests import ROOT
+from tests.hubs import DEADLINE_S, Answer
 from tests.servers import PrivateServer, free_port
 
 SHIPPED = ROOT / "deploy" / "nginx"

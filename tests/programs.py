@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any, Self
 
-from tests.hubs import DEADLINE_S, ROOT, Hub, Store, manage
+from tests import ROOT
+from tests.hubs import DEADLINE_S, Hub, Store, manage
 
 COUNTED_WITHIN_S = 3600.0
 """For ten million readings: some minutes on an idle machine."""

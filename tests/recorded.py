@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tests.hubs import ROOT
+from tests import ROOT
 
 
 def recordings_folder() -> Path:

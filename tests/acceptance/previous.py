@@ -6,7 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.hubs import DEADLINE_S, ROOT, environment
+from tests import ROOT
+from tests.hubs import DEADLINE_S, environment
 
 # Before series had units, devices a retention, or programs read tokens. Once there are releases,
 # the last of them.

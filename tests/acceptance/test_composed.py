@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from tests import ROOT
 from tests.compose import NO_SECRETS, Front, here, services
-from tests.hubs import DEADLINE_S, ROOT, Hub, Store, environment, wait_until
+from tests.hubs import DEADLINE_S, Hub, Store, environment, wait_until
 from tests.servers import free_port
 
 KEY = "of-this-test-0123456789-abcdefghijklmnopqrstuvwxyz"

@@ -15,7 +15,8 @@ import pytest
 
 from project.copies import CannotCopy
 from project.copies.folder import opened
-from tests.hubs import ROOT, Hub, Store, environment, manage, wait_until
+from tests import ROOT
+from tests.hubs import Hub, Store, environment, manage, wait_until
 from tests.programs import ZEROS, Simulators, differences, reconciled
 
 DEVICES = [f"sim-{n}" for n in range(6)]

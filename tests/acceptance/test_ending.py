@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from tests import ROOT
 from tests.acceptance.devices import Device, device, frame
-from tests.hubs import ROOT, Hub, Store, wait_until
+from tests.hubs import Hub, Store, wait_until
 
 FRAMES = 20
 # A frame waits so long for others that the flush of the end is the one that writes it.

@@ -17,8 +17,9 @@ from typing import Any, NoReturn
 import pytest
 from playwright.async_api import async_playwright
 
+from tests import ROOT
 from tests.browser.conftest import FLAGS, PROGRAMS
-from tests.hubs import DEADLINE_S, ROOT, Hub, Store
+from tests.hubs import DEADLINE_S, Hub, Store
 
 README = (ROOT / "README.md").read_text()
 PAGES = ["README.md", "CHANGELOG.md", "docs/architecture.md", "docs/configuration.md"]

@@ -19,9 +19,10 @@ from typing import NoReturn
 import pytest
 from playwright.async_api import async_playwright
 
+from tests import ROOT
 from tests.acceptance.browsing import Browser, add_operator
 from tests.browser.conftest import FLAGS, PROGRAMS
-from tests.hubs import DEADLINE_S, ROOT, Hub, Store, wait_until
+from tests.hubs import DEADLINE_S, Hub, Store, wait_until
 
 SLUGS = ["shell", "python", "javascript", "micropython"]
 INTERVAL_S = 0.2

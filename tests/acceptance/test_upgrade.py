@@ -9,6 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests import ROOT
 from tests.acceptance.previous import Previous
 from tests.acceptance.test_copies import (
     DEVICES,
@@ -18,7 +19,7 @@ from tests.acceptance.test_copies import (
     wait_for_more,
     wait_until_each_goes_on,
 )
-from tests.hubs import ROOT, Hub, Store, command, environment, manage, wait_until
+from tests.hubs import Hub, Store, command, environment, manage, wait_until
 from tests.programs import ZEROS, Simulators, differences, reconciled
 
 COUNT = "SELECT count(*) FROM django_migrations"

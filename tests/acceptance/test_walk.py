@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.hubs import ROOT, environment
+from tests import ROOT
+from tests.hubs import environment
 
 WITHIN_S = 300.0
 """Half a minute on an idle machine."""

@@ -28,9 +28,10 @@ from playwright.sync_api import Browser, Page, sync_playwright
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 django.setup()
 
+from tests import ROOT  # noqa: E402
 from tests.browser.conftest import FLAGS, PROGRAMS  # noqa: E402
 from tests.browser.pages import PASSWORD, open_page, send_at  # noqa: E402
-from tests.hubs import ROOT, Hub, Store, manage, wait_until  # noqa: E402
+from tests.hubs import Hub, Store, manage, wait_until  # noqa: E402
 from tests.programs import Simulators  # noqa: E402
 
 IMAGES = ROOT / "docs" / "images"

@@ -9,8 +9,9 @@ from typing import Any, Literal
 import pytest
 from playwright.sync_api import Browser, Page
 
+from tests import ROOT
 from tests.browser.pages import expect_live, open_page, send
-from tests.hubs import ROOT, Hub, Store
+from tests.hubs import Hub, Store
 
 AXE = (ROOT / "node_modules" / "axe-core" / "axe.min.js").read_text()
 SERIOUS = {"serious", "critical"}

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.forks import run
 
 
 def check(tmp_path: Path, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -17,15 +16,8 @@ def check(tmp_path: Path, **variables: str) -> subprocess.CompletedProcess[str]:
 
 
 def manage(tmp_path: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "manage.py", *arguments],
-        cwd=ROOT,
-        env={**os.environ, "WEIR_DATA_DIR": str(tmp_path), **variables},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    given = {**os.environ, "WEIR_DATA_DIR": str(tmp_path), **variables}
+    return run(arguments, given, 60)
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests import ROOT
 from tests.compose import FILE, NO_SECRETS, services, variables
-from tests.hubs import ROOT
 from tests.shipped import read_yaml
 
 SERVICES = services(**NO_SECRETS)

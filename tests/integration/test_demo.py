@@ -7,7 +7,6 @@ import os
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -15,10 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.forks import MANAGE, Program, start
 from tests.servers import free_port
 
-ROOT = Path(__file__).resolve().parents[2]
 DEADLINE_S = 60.0
+
+Running = Program | subprocess.Popen[bytes]
 
 
 class Demo:
@@ -31,19 +32,16 @@ class Demo:
             for name, value in os.environ.items()
             if not name.startswith("WEIR_") and name not in ("DATABASE_URL", "REDIS_URL")
         } | {"WEIR_DATA_DIR": str(folder)}
-        self.running: list[subprocess.Popen[str]] = []
+        self.running: list[Running] = []
         self.manage("migrate", "--verbosity", "0").wait(DEADLINE_S)
 
-    def manage(self, *arguments: str) -> subprocess.Popen[str]:
-        command = [sys.executable, str(ROOT / "manage.py"), *arguments]
-        with (self.folder / "printed").open("w") as printed:
-            started = subprocess.Popen(
-                command, env=self.environment, stdout=printed, stderr=printed, text=True
-            )
+    def manage(self, *arguments: str) -> Running:
+        with (self.folder / "printed").open("wb") as printed:
+            started = start([*MANAGE, *arguments], self.environment, printed, printed)
         self.running.append(started)
         return started
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str) -> Running:
         return self.manage("demo", "--port", str(free_port()), *arguments)
 
     def printed(self) -> str:

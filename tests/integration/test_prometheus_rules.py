@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from tests.hubs import ROOT
+from tests import ROOT
 from tests.shipped import DEPLOY, OPERATIONS, PROMETHEUS, alerts, anchors, read_yaml, rules
 
 

@@ -8,7 +8,6 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -31,12 +30,12 @@ from ingest.storage import Trouble
 from ingest.storage.sqlite import SqliteEngine
 from ingest.writer import WriterOptions
 from project.options import Options
+from tests import ROOT
 from tests.integration.engine import default_database
 from tests.integration.storage.failing import failing
 from tests.schema import is_what_a_hub_says
 from tests.unit.ingest.frames import decoded
 
-ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "protocol.md").read_text()
 TOKEN = "weir_…"  # stands for the token, on the page
 

@@ -13,7 +13,8 @@ from typing import NoReturn
 
 import pytest
 
-from tests.hubs import ROOT, environment, manage
+from tests import ROOT
+from tests.hubs import environment, manage
 from tests.shipped import DEPLOY, OPERATIONS
 
 UNITS = sorted((DEPLOY / "systemd").iterdir())

@@ -7,13 +7,12 @@ what it takes is at hand.
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
 from faults.abuse import ABUSES
+from tests import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 ROW = re.compile(r"^\| (\d{4}) \| `(\w+)` \|", re.MULTILINE)
 
 Code = tuple[int, str]

@@ -11,7 +11,7 @@ import pytest
 
 from project.copies import CannotCopy
 from project.copies.folder import making
-from tests.hubs import ROOT
+from tests import ROOT
 
 DIES = """
 import os, pathlib, sys

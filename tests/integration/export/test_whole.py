@@ -12,7 +12,7 @@ import pytest
 
 from dashboards.export.formats import Csv, Format, Ndjson
 from devices.models import Kind
-from tests.hubs import ROOT
+from tests import ROOT
 from tests.integration.export.conftest import UTC_NOON, Export, make_series, put
 
 PAGE = (ROOT / "docs" / "export.md").read_text()
