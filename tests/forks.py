@@ -1,4 +1,4 @@
-"""Starts the commands of `manage.py` as programs of their own, in a tenth of the time.
+"""Starts the commands of `manage.py` as programs of their own, in half the time or less.
 
 They are forks of a Python that has imported the libraries already (`tests.preloaded`), where the
 system is Linux; elsewhere, and with WEIR_TEST_FRESH=1, each is a Python that begins anew.
