@@ -25,24 +25,18 @@ import sys
 from contextlib import suppress
 from typing import Any
 
-LIBRARIES = [
-    *("asyncio", "concurrent.futures", "logging.config", "sqlite3", "ssl", "zoneinfo"),
-    *("annotated_types", "cryptography.x509", "orjson", "prometheus_client", "psycopg", "pydantic"),
-    *("asgiref.server", "asgiref.sync", "channels_redis.core", "pydantic_settings"),
-    *("channels.auth", "channels.generic.websocket", "channels.layers", "channels.routing"),
-    *("django.contrib.admin", "django.contrib.auth.hashers", "django.core.handlers.asgi"),
-    *("django.core.management", "django.core.serializers.json", "django.db.models"),
-    *("django.db.backends.postgresql.base", "django.db.backends.sqlite3.base"),
-    *(
-        "django.db.migrations.executor",
-        "django.forms",
-        "django.http",
-        "django.template.loader_tags",
-    ),
-    *("django.urls", "django.views.generic", "django_prometheus"),
-    *("daphne.http_protocol", "daphne.ws_protocol", "twisted.internet.endpoints"),
-    *("twisted.internet.posixbase", "twisted.internet.tcp", "twisted.protocols.tls"),
-]
+LIBRARIES = """
+    annotated_types asgiref.server asgiref.sync asyncio channels.auth channels.generic.websocket
+    channels.layers channels.routing channels_redis.core concurrent.futures cryptography.x509
+    daphne.http_protocol daphne.ws_protocol django.contrib.admin django.contrib.auth.hashers
+    django.core.handlers.asgi django.core.management django.core.serializers.json
+    django.db.backends.postgresql.base django.db.backends.sqlite3.base
+    django.db.migrations.executor django.db.models django.forms django.http
+    django.template.loader_tags django.urls django.views.generic django_prometheus logging.config
+    orjson prometheus_client psycopg pydantic pydantic_settings sqlite3 ssl
+    twisted.internet.endpoints twisted.internet.posixbase twisted.internet.tcp
+    twisted.protocols.tls zoneinfo
+"""
 ALONE = "twisted.internet.reactor"
 """Who imports this makes an event loop, which a fork would share."""
 
@@ -54,7 +48,7 @@ Command = tuple[dict[str, Any], list[int]]
 
 
 def main(descriptor: int) -> None:
-    for name in LIBRARIES:
+    for name in LIBRARIES.split():
         importlib.import_module(name)
     assert ALONE not in sys.modules
     gc.collect()
