@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import statistics
 import sys
 import time
@@ -81,6 +82,8 @@ class SqlitePlace(Place):
 
 class _KeptPostgres(Postgres):
     """A private server whose databases stay, in a folder beside its own."""
+
+    LAST = signal.SIGINT
 
     def __init__(self, programs: Path, kept: Path) -> None:
         self._kept = kept

@@ -60,6 +60,9 @@ class CannotStart(Exception):
 class PrivateServer(ABC):
     """A server of the tests' own, which they may stop and start again on the same port and data."""
 
+    LAST = signal.SIGINT
+    """What ends it when nothing of it is to be kept."""
+
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="weir-test-"))
         self.user = unprivileged_user()
@@ -101,9 +104,10 @@ class PrivateServer(ABC):
 
     def start(self) -> None:
         assert self._keeper is None
+        kept = str(self.folder), self.user, str(int(self.LAST))
         with (self.folder / "log").open("ab") as log:
             self._keeper = subprocess.Popen(
-                [sys.executable, str(KEEPER), str(self.folder), self.user, *self.command()],
+                [sys.executable, str(KEEPER), *kept, *self.command()],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
@@ -163,6 +167,9 @@ class PrivateServer(ABC):
 
 class Postgres(PrivateServer):
     """As a hub demands it: fsync and synchronous commits stay on, as they are by default."""
+
+    # An immediate shutdown. Any other writes and syncs all that was stored, for twenty seconds.
+    LAST = signal.SIGQUIT
 
     def __init__(self, programs: Path) -> None:
         super().__init__()
