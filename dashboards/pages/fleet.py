@@ -126,13 +126,12 @@ def fleet_rows(
 
 
 def whole_row(device: DevicePresent, view: View, columns: list[str], now_ms: int) -> WholeRow:
+    """Where there is no column yet, with one empty slot for the first metric that comes."""
     row = row_of(device, now_ms)
     values = {value.metric: value for value in row.values}
     shown = slots(columns, values, chosen=bool(view.metrics))
-    return WholeRow(
-        row,
-        [
-            Slot(metric or column, values.get(metric or ""), metric in (column, None))
-            for column, metric in zip(columns, shown, strict=True)
-        ],
-    )
+    filled = [
+        Slot(metric or column, values.get(metric or ""), metric in (column, None))
+        for column, metric in zip(columns, shown, strict=True)
+    ]
+    return WholeRow(row, filled or [Slot("", None, own=False)])
