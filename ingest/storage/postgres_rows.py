@@ -74,13 +74,15 @@ def _settle_incoming(
     transaction committed while it waited for it. It is told the span of `rows`, so that it opens no
     partition beside.
     """
-    db.execute(
+    new = db.execute(
         f"WITH new AS (INSERT INTO {table} (series_id, time, value)"
         f" SELECT DISTINCT ON (series_id, time) series_id, time, value FROM {incoming}"
         "  ORDER BY series_id, time, pos ON CONFLICT DO NOTHING RETURNING series_id, time)"
         f" DELETE FROM {incoming} WHERE pos IN (SELECT min(i.pos) FROM {incoming} i"
         "  JOIN new USING (series_id, time) GROUP BY series_id, time)"
-    )
+    ).rowcount
+    if new == len(rows):  # nothing stays
+        return []
     span = [EPOCH + timedelta(microseconds=end(rows.times_us)) for end in (min, max)]
     db.execute(_BY_KEY)
     known = db.execute(
