@@ -67,9 +67,12 @@ class Program:
         return self.returncode
 
 
+Started = Program | subprocess.Popen[bytes]
+
+
 def start(
     command: Sequence[str], environment: Mapping[str, str], out: IO[bytes], error: IO[bytes]
-) -> Program | subprocess.Popen[bytes]:
+) -> Started:
     """Start it in the project's folder, with nothing to read; it ends with the tests."""
     if _can_be_forked(command, environment):
         return _preloaded().fork(command[1:], environment, out, error)

@@ -32,7 +32,7 @@ from psycopg import sql
 
 from devices.models import Device
 from devices.tokens import draw
-from tests.forks import MANAGE, Program, run, start
+from tests.forks import MANAGE, Started, run, start
 from tests.servers import free_port
 
 DEADLINE_S = 60.0
@@ -165,7 +165,7 @@ class Hub:
         # What to start it by; `--port` and its number are put behind it.
         self.command = command("runhub")
         self._log = folder / f"hub-{self.port}.log"
-        self._program: Program | subprocess.Popen[bytes] | None = None
+        self._program: Started | None = None
 
     @property
     def url(self) -> str:

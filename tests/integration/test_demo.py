@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import sqlite3
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -14,12 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.forks import MANAGE, Program, start
+from tests.forks import MANAGE, Started, start
 from tests.servers import free_port
 
 DEADLINE_S = 60.0
-
-Running = Program | subprocess.Popen[bytes]
 
 
 class Demo:
@@ -32,16 +29,16 @@ class Demo:
             for name, value in os.environ.items()
             if not name.startswith("WEIR_") and name not in ("DATABASE_URL", "REDIS_URL")
         } | {"WEIR_DATA_DIR": str(folder)}
-        self.running: list[Running] = []
+        self.running: list[Started] = []
         self.manage("migrate", "--verbosity", "0").wait(DEADLINE_S)
 
-    def manage(self, *arguments: str) -> Running:
+    def manage(self, *arguments: str) -> Started:
         with (self.folder / "printed").open("wb") as printed:
             started = start([*MANAGE, *arguments], self.environment, printed, printed)
         self.running.append(started)
         return started
 
-    def start(self, *arguments: str) -> Running:
+    def start(self, *arguments: str) -> Started:
         return self.manage("demo", "--port", str(free_port()), *arguments)
 
     def printed(self) -> str:
