@@ -10,7 +10,6 @@ there is no browser.
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 import sys
 import time
@@ -19,14 +18,8 @@ from typing import Final
 from playwright.sync_api import Page, sync_playwright
 
 from benchmarks.probe import UID
+from tests.browser.chromium import FLAGS, chromium
 
-PROGRAMS: Final = ("chromium", "chromium-browser", "google-chrome")
-FLAGS: Final = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-)
 WATCH: Final = """(uid) => {
   const row = document.querySelector(`[data-uid="${uid}"]`);
   window.probed = new Map();
@@ -39,14 +32,14 @@ WATCH: Final = """(uid) => {
 
 
 def main(port: str, user: str, password: str) -> None:
-    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    program = chromium()
     if program is None:
         print("none", flush=True)
         return
     ended: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: ended.append(number))
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=list(FLAGS))
+        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
         page = browser.new_page(viewport={"width": 1280, "height": 800})
         page.set_default_timeout(60_000)
         _open(page, f"http://127.0.0.1:{port}", user, password)

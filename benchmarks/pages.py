@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import statistics
 import subprocess
 import sys
@@ -29,7 +28,7 @@ from benchmarks import ROOT, Trouble, django_setup, frames  # noqa: F401
 from benchmarks.machine import Cores, cores, described, pinned
 from benchmarks.programs import keep
 
-from tests.browser.conftest import FLAGS, PROGRAMS  # isort: skip
+from tests.browser.chromium import FLAGS, chromium  # isort: skip
 from tests.browser.pages import PASSWORD, open_page  # isort: skip
 from tests.hubs import Hub, Store, manage  # isort: skip
 
@@ -113,7 +112,7 @@ def sending_fleet(devices: int, chosen: Cores) -> Iterator[Hub]:
 
 @contextmanager
 def browser_on(core: int) -> Iterator[Browser]:
-    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    program = chromium()
     if program is None:
         raise Trouble("The benchmark needs chromium on PATH.")
     os.sched_setaffinity(0, {core})  # what is started from here on stays there, too

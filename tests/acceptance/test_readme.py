@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -18,7 +17,7 @@ import pytest
 from playwright.async_api import async_playwright
 
 from tests import ROOT
-from tests.browser.conftest import FLAGS, PROGRAMS
+from tests.browser.chromium import FLAGS, chromium
 from tests.hubs import DEADLINE_S, Hub, Store
 
 README = (ROOT / "README.md").read_text()
@@ -105,7 +104,7 @@ def test_the_python_program_stores_its_readings(
 async def test_the_browser_stores_its_reading(
     hub: Hub, sqlite_store: Store, leave_out: Callable[[str, str], NoReturn]
 ) -> None:
-    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    program = chromium()
     if program is None:
         leave_out("the browser", "no chromium found on PATH")
     script = here(snippets("js")[0], hub).replace(

@@ -21,7 +21,7 @@ from playwright.async_api import async_playwright
 
 from tests import ROOT
 from tests.acceptance.browsing import Browser, add_operator
-from tests.browser.conftest import FLAGS, PROGRAMS
+from tests.browser.chromium import FLAGS, chromium
 from tests.hubs import DEADLINE_S, Hub, Store, wait_until
 
 SLUGS = ["shell", "python", "javascript", "micropython"]
@@ -176,7 +176,7 @@ def test_the_javascript_program_in_node(
 async def test_the_javascript_program_in_a_browser(
     hub: Hub, token: str, leave_out: Callable[[str, str], NoReturn]
 ) -> None:
-    found = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    found = chromium()
     if found is None:
         leave_out("the browser", "no chromium found on PATH")
     program = shown(hub, "javascript").replace("TOKEN", token)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
@@ -17,21 +16,11 @@ from typing import NoReturn
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.browser.chromium import FLAGS, chromium
 from tests.browser.pages import PASSWORD
 from tests.hubs import Hub, Store, manage
 
-FLAGS = [
-    "--no-sandbox",  # chromium refuses its sandbox to root
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    # A browser that looks for updates makes a test depend on the network.
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-PROGRAMS = ["chromium", "chromium-browser", "google-chrome"]
-TIMEOUT_MS = 20_000
+TIMEOUT_MS = 60_000
 """For what a page shows in a moment, on a machine that is busy with other tests."""
 
 SCREENSHOTS = Path(__file__).with_name("screenshots")
@@ -39,7 +28,7 @@ SCREENSHOTS = Path(__file__).with_name("screenshots")
 
 @pytest.fixture(scope="session")
 def browser(leave_out: Callable[[str, str], NoReturn]) -> Iterator[Browser]:
-    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    program = chromium()
     if program is None:
         leave_out("the browser", "no chromium found on PATH")
     with sync_playwright() as playwright:

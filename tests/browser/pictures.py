@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 import os
 import random
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -29,7 +28,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 django.setup()
 
 from tests import ROOT  # noqa: E402
-from tests.browser.conftest import FLAGS, PROGRAMS  # noqa: E402
+from tests.browser.chromium import FLAGS, chromium  # noqa: E402
 from tests.browser.pages import PASSWORD, open_page, send_at  # noqa: E402
 from tests.hubs import Hub, Store, manage, wait_until  # noqa: E402
 from tests.programs import Simulators  # noqa: E402
@@ -59,9 +58,8 @@ FRAMES_MOST = 120
 
 
 def main(folder: str = "") -> None:
-    program = next(filter(None, map(shutil.which, PROGRAMS)))
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as place:
-        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
         with a_hub(Path(place) / "fleet") as hub:
             take_stills(browser, hub, Path(place))
         if folder:
