@@ -9,6 +9,7 @@ import asyncio
 import json
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -34,7 +35,7 @@ from tests.hubs import wait_until
 from tests.integration.engine import default_database
 from tests.integration.storage.failing import failing
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 WINDOW = 4
 TEXT = {"type": "websocket.receive", "text": '{"n": 1}'}
 
@@ -256,13 +257,14 @@ async def test_a_frame_that_waited_is_of_the_moment_it_came(bench: OneBench) -> 
     socket = await hub.plain(await asyncio.to_thread(token))
     await send(socket, 1, 2)
     await hub.until(lambda: hub.line.budget.frames == 1, "one is taken, one waits")
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(0.1)
+    taken_up_at = datetime.now(UTC)
     hub.writes.set()
     assert await acked_through(socket, 2) == 2
     first, second = await asyncio.to_thread(
         lambda: list(Reading.objects.order_by("value").values_list("time", flat=True))
     )
-    assert (second - first).total_seconds() < 0.5
+    assert first < second < taken_up_at
 
 
 async def test_frames_that_waited_longer_than_clocks_are_trusted_are_taken_all_the_same(

@@ -129,11 +129,11 @@ class Talk:
         headers = [(b"authorization", f"Bearer {token}".encode())] if token else []
         application = DeviceConsumer.as_asgi(line=await self.hub.live())
         self.socket = WebsocketCommunicator(application, "/ws/ingest/", headers, ["weir.v1"])
-        assert await self.socket.connect(timeout=10) == (True, "weir.v1")
+        assert await self.socket.connect(timeout=60) == (True, "weir.v1")
 
     async def leave(self) -> None:
         if self.socket is not None:
-            await self.socket.disconnect(timeout=10)
+            await self.socket.disconnect(timeout=60)
             self.socket = None
 
     async def _say(self, text: str) -> None:
@@ -157,7 +157,7 @@ class Talk:
     async def _hear(self, text: str) -> None:
         assert self.socket
         if closing := re.fullmatch(r"\(closes (\d{4})\)", text):
-            closed = await self.socket.receive_output(timeout=10)
+            closed = await self.socket.receive_output(timeout=60)
             assert (closed["type"], closed["code"]) == ("websocket.close", int(closing[1]))
             self.socket = None
             return
@@ -169,7 +169,7 @@ class Talk:
 
     async def _next(self) -> dict[str, Any]:
         assert self.socket
-        return is_what_a_hub_says(json.loads(await self.socket.receive_from(timeout=10)))
+        return is_what_a_hub_says(json.loads(await self.socket.receive_from(timeout=60)))
 
 
 def joined(ack: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:
@@ -214,7 +214,7 @@ async def test_every_request_on_the_page_is_answered_as_it_says(line: Line, toke
         endpoint = HttpCommunicator(
             FrameEndpoint.as_asgi(line=line), method, path, body.strip().encode(), headers
         )
-        got = await endpoint.get_response(timeout=10)
+        got = await endpoint.get_response(timeout=60)
         status, expected_headers, expected = parsed_answer(answer)
         assert got["status"] == status
         assert alike(json.loads(got["body"]), expected), got["body"]

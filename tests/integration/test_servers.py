@@ -16,7 +16,7 @@ import redis
 
 from tests.servers import Postgres, Redis, create_database, drop_database
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 
 
 def eventually(true: Callable[[], bool]) -> bool:

@@ -38,7 +38,7 @@ from tests.integration.storage.stage import (
     stored,
 )
 
-DEADLINE_S = 10.0
+DEADLINE_S = 60.0
 LOOK_S = 0.05  # for what no delivery tells of
 QUICK = WriterOptions(flush_interval_s=0.005, retry_interval_s=0.01)
 NEVER_S = 1e6  # a flush interval that does not pass in a test

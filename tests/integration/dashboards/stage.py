@@ -18,7 +18,7 @@ from dashboards.live.selection import Selection
 from dashboards.live.subscription import Subscription
 from dashboards.live.viewers import Viewer
 
-DEADLINE_S = 10.0
+DEADLINE_S = 60.0
 INTERVAL_S = 0.02
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from dashboards.live.listener import Listener
 
-DEADLINE_S = 10.0
+DEADLINE_S = 60.0
 
 
 class Layer:
