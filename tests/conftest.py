@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 import pytest
 import redis
 
+from tests.hubs import Store
 from tests.servers import (
     Postgres,
     Redis,
@@ -105,6 +106,41 @@ def postgres_database(postgres_server_url: str) -> Iterator[Callable[[], str]]:
 def postgres_url(postgres_database: Callable[[], str]) -> str:
     """The DATABASE_URL of an empty PostgreSQL database of this module's own."""
     return postgres_database()
+
+
+@pytest.fixture(scope="session")
+def sqlite_stores(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Store]:
+    folder = tmp_path_factory.mktemp("migrated")
+    migrated = Store.migrated(f"sqlite:///{folder / 'weir.sqlite3'}")
+    return lambda: migrated.copy(tmp_path_factory.mktemp("store"))
+
+
+@pytest.fixture(scope="session")
+def postgres_stores(
+    postgres_database: Callable[[], str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[], Store]]:
+    migrated = Store.migrated(postgres_database())
+    made: list[Store] = []
+
+    def copy() -> Store:
+        made.append(migrated.copy(tmp_path_factory.mktemp("store")))
+        return made[-1]
+
+    yield copy
+    for store in made:
+        drop_database(store.url)
+
+
+@pytest.fixture(scope="session")
+def new_store(request: pytest.FixtureRequest) -> Callable[[str], Store]:
+    """A function that gives an empty database of the engine named: a copy of one migrated once."""
+
+    def new_store(engine: str) -> Store:
+        which = "sqlite_stores" if engine == "sqlite" else "postgres_stores"
+        copy: Callable[[], Store] = request.getfixturevalue(which)
+        return copy()
+
+    return new_store
 
 
 @pytest.fixture

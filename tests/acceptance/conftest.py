@@ -1,55 +1,16 @@
-"""Databases for real hubs: each test gets a copy of one that was migrated once.
-
-And a neighbour, for the tests of a module that has a `hub`.
-"""
+"""Databases for real hubs, and a neighbour for the tests of a module that has a `hub`."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
 from tests.acceptance.devices import Device, device, frame
 from tests.hubs import Hub, Store
-from tests.servers import drop_database
 
 ENGINES = ["sqlite", "postgresql"]
-
-
-@pytest.fixture(scope="session")
-def sqlite_stores(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Store]:
-    folder = tmp_path_factory.mktemp("migrated")
-    migrated = Store.migrated(f"sqlite:///{folder / 'weir.sqlite3'}")
-    return lambda: migrated.copy(tmp_path_factory.mktemp("store"))
-
-
-@pytest.fixture(scope="session")
-def postgres_stores(
-    postgres_database: Callable[[], str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Callable[[], Store]]:
-    migrated = Store.migrated(postgres_database())
-    made: list[Store] = []
-
-    def copy() -> Store:
-        made.append(migrated.copy(tmp_path_factory.mktemp("store")))
-        return made[-1]
-
-    yield copy
-    for store in made:
-        drop_database(store.url)
-
-
-@pytest.fixture(scope="session")
-def new_store(request: pytest.FixtureRequest) -> Callable[[str], Store]:
-    """A function that gives an empty database of the engine named."""
-
-    def new_store(engine: str) -> Store:
-        which = "sqlite_stores" if engine == "sqlite" else "postgres_stores"
-        copy: Callable[[], Store] = request.getfixturevalue(which)
-        return copy()
-
-    return new_store
 
 
 @pytest.fixture(params=ENGINES)

@@ -7,9 +7,10 @@ from contextlib import contextmanager
 
 import dj_database_url
 import pytest
-from django.core.management import call_command
 from django.db import connection, connections
 from pytest_django.plugin import DjangoDbBlocker
+
+from tests.hubs import Store
 
 ENGINES = ["sqlite", "postgresql"]
 
@@ -39,20 +40,9 @@ def default_database(url: str) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module", params=ENGINES)
-def engine_url(
-    request: pytest.FixtureRequest,
-    tmp_path_factory: pytest.TempPathFactory,
-    django_db_blocker: DjangoDbBlocker,
-) -> str:
+def engine_url(request: pytest.FixtureRequest, new_store: Callable[[str], Store]) -> str:
     """The URL of a migrated database of this module's own, on each engine in turn."""
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path_factory.mktemp('engine') / 'weir.sqlite3'}"
-    else:
-        make: Callable[[], str] = request.getfixturevalue("postgres_database")
-        url = make()
-    with django_db_blocker.unblock(), default_database(url):
-        call_command("migrate", verbosity=0)
-    return url
+    return new_store(request.param).url
 
 
 @pytest.fixture

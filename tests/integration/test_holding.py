@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 from channels.testing import WebsocketCommunicator
-from django.core.management import call_command
 from django.utils import timezone
 from pytest_django.plugin import DjangoDbBlocker
 
@@ -31,7 +30,7 @@ from ingest.relay import Relay
 from ingest.storage import Engine
 from ingest.storage.sqlite import SqliteEngine
 from ingest.writer import WriterOptions
-from tests.hubs import wait_until
+from tests.hubs import Store, wait_until
 from tests.integration.engine import default_database
 from tests.integration.storage.failing import failing
 
@@ -41,11 +40,13 @@ TEXT = {"type": "websocket.receive", "text": '{"n": 1}'}
 
 
 @pytest.fixture
-def database(sqlite_url: str, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
+def database(
+    new_store: Callable[[str], Store], django_db_blocker: DjangoDbBlocker
+) -> Iterator[str]:
     """The path of a migrated database that the hub's threads see, too."""
-    with django_db_blocker.unblock(), default_database(sqlite_url):
-        call_command("migrate", verbosity=0)
-        yield sqlite_url.removeprefix("sqlite:///")
+    url = new_store("sqlite").url
+    with django_db_blocker.unblock(), default_database(url):
+        yield url.removeprefix("sqlite:///")
 
 
 class Bench:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, get_args
 
 import pytest
 from channels.testing import HttpCommunicator, WebsocketCommunicator
-from django.core.management import call_command
 from pytest_django.plugin import DjangoDbBlocker
 
 from devices import tokens
@@ -31,6 +30,7 @@ from ingest.storage.sqlite import SqliteEngine
 from ingest.writer import WriterOptions
 from project.options import Options
 from tests import ROOT
+from tests.hubs import Store
 from tests.integration.engine import default_database
 from tests.integration.storage.failing import failing
 from tests.schema import is_what_a_hub_says
@@ -45,11 +45,13 @@ REQUESTS = [block for kind, block in BLOCKS.findall(PAGE) if kind == "http"]
 
 
 @pytest.fixture
-def database(sqlite_url: str, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
+def database(
+    new_store: Callable[[str], Store], django_db_blocker: DjangoDbBlocker
+) -> Iterator[str]:
     """The path of a migrated database that the hub's threads see, too."""
-    with django_db_blocker.unblock(), default_database(sqlite_url):
-        call_command("migrate", verbosity=0)
-        yield sqlite_url.removeprefix("sqlite:///")
+    url = new_store("sqlite").url
+    with django_db_blocker.unblock(), default_database(url):
+        yield url.removeprefix("sqlite:///")
 
 
 @pytest.fixture

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 from asgiref.sync import SyncToAsync
 from django.contrib.auth.models import Group, User
-from django.core.management import call_command
 from django.db import connections
 from django.test import Client
 from pytest_django.plugin import DjangoDbBlocker
@@ -20,14 +19,16 @@ from dashboards.live.board import Board
 from dashboards.live.listener import GROUP
 from dashboards.live.present import DevicePresent
 from devices.roles import VIEWERS
+from tests.hubs import Store
 from tests.integration.dashboards.stage import INTERVAL_S, Layer, Loaders, eventually
 from tests.integration.engine import default_database
 
 
 @pytest.fixture
-def database(sqlite_url: str, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    with django_db_blocker.unblock(), default_database(sqlite_url):
-        call_command("migrate", verbosity=0)
+def database(
+    new_store: Callable[[str], Store], django_db_blocker: DjangoDbBlocker
+) -> Iterator[None]:
+    with django_db_blocker.unblock(), default_database(new_store("sqlite").url):
         yield
         # Channels looks at sessions in this thread, which would keep this test's database.
         SyncToAsync.single_thread_executor.submit(forget_connection).result()

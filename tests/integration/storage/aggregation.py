@@ -6,8 +6,9 @@ repeated.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from dashboards.snapshot import one_snapshot
 from ingest.fields import to_us
@@ -19,8 +20,7 @@ MINUTE_US = 60_000_000
 HOUR_US = 60 * MINUTE_US
 
 
-@dataclass(frozen=True)
-class Bucket:
+class Bucket(NamedTuple):
     """What the readings of one series in one minute or hour come to."""
 
     count: int
@@ -86,16 +86,15 @@ def assert_one_mind(expected: Readings | None = None) -> Readings:
 
 
 def stored_rollups() -> dict[Key, Bucket]:
+    rows = Rollup.objects.values_list(
+        *("series_id", "step_s", "start", "count", "sum", "min", "max"),
+        *("first_time", "first", "last_time", "last"),
+    )
     return {
-        (row.series_id, row.step_s * 1_000_000, to_us(row.start)): Bucket(
-            row.count,
-            row.sum,
-            row.min,
-            row.max,
-            (to_us(row.first_time), row.first),
-            (to_us(row.last_time), row.last),
+        (series_id, step_s * 1_000_000, to_us(start)): Bucket(
+            *so_far, (to_us(first_time), first), (to_us(last_time), last)
         )
-        for row in Rollup.objects.all()
+        for series_id, step_s, start, *so_far, first_time, first, last_time, last in rows
     }
 
 
@@ -103,10 +102,13 @@ def aggregated(readings: Readings) -> dict[Key, Bucket]:
     buckets: dict[Key, Bucket] = {}
     for (series_id, at_us), value in readings.items():
         alone = Bucket(1, value, value, value, (at_us, value), (at_us, value))
-        for step_us in (MINUTE_US, HOUR_US):
-            key = series_id, step_us, at_us - at_us % step_us
+        for key in _keys(series_id, at_us):
             buckets[key] = buckets[key].joined(alone) if key in buckets else alone
     return buckets
+
+
+def _keys(series_id: int, at_us: int) -> list[Key]:
+    return [(series_id, step_us, at_us - at_us % step_us) for step_us in (MINUTE_US, HOUR_US)]
 
 
 def _joined(some: dict[Key, Bucket], others: dict[Key, Bucket]) -> dict[Key, Bucket]:
@@ -118,15 +120,13 @@ def _joined(some: dict[Key, Bucket], others: dict[Key, Bucket]) -> dict[Key, Buc
 
 def _assert_same(found: dict[Key, Bucket], wanted: dict[Key, Bucket], readings: Readings) -> None:
     assert _but_sums(found.items()) == _but_sums(wanted.items())
+    magnitudes: dict[Key, float] = defaultdict(float)
+    for (series_id, at_us), value in readings.items():
+        for key in _keys(series_id, at_us):
+            magnitudes[key] += abs(value)
     for key, bucket in wanted.items():
-        series_id, step_us, start_us = key
-        magnitude = sum(
-            abs(value)
-            for (its_series, at_us), value in readings.items()
-            if its_series == series_id and start_us <= at_us < start_us + step_us
-        )
-        assert abs(found[key].sum - bucket.sum) <= SUM_TOLERANCE * magnitude, key
+        assert abs(found[key].sum - bucket.sum) <= SUM_TOLERANCE * magnitudes[key], key
 
 
 def _but_sums(buckets: Iterable[tuple[Key, Bucket]]) -> dict[Key, Bucket]:
-    return {key: replace(bucket, sum=0.0) for key, bucket in buckets}
+    return {key: bucket._replace(sum=0.0) for key, bucket in buckets}

@@ -53,8 +53,8 @@ def seal_and_do(hub: Hub, before_s: float, intrude: Callable[[int], None]) -> in
         assert_one_mind(readings)
         step += 1
         intrude(step)
-        readings = readings | assert_one_mind()
-        assert_one_mind(readings)
+        before, readings = readings, assert_one_mind()
+        assert readings == before | readings, "what was stored is stored"
         assert step < 500, "sealing never ends"
     assert_one_mind(readings)
     return step
