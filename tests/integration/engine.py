@@ -58,7 +58,10 @@ def _empty() -> None:
     tables = [name for name in connection.introspection.table_names() if name not in kept]
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            cursor.execute(f"TRUNCATE {', '.join(tables)} CASCADE")
+            cursor.execute("SET session_replication_role = replica")
+            for table in tables:
+                cursor.execute(f"DELETE FROM {table}")
+            cursor.execute("SET session_replication_role = DEFAULT")
         else:
             cursor.execute("PRAGMA foreign_keys = OFF")
             for table in tables:
