@@ -162,9 +162,7 @@ async def until_right(page: Page) -> None:
         await asyncio.sleep(0.1)
 
 
-async def send(
-    hub: Hub, token: str, least: int, enough: Callable[[], bool] = lambda: True
-) -> int:
+async def send(hub: Hub, token: str, least: int, enough: Callable[[], bool] = lambda: True) -> int:
     """Readings of now and, every fifth, of some seconds ago; one more at the end is refused.
 
     Returns how many were stored.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 from dashboards.snapshot import one_snapshot
 from ingest.fields import to_us
@@ -20,7 +20,8 @@ MINUTE_US = 60_000_000
 HOUR_US = 60 * MINUTE_US
 
 
-class Bucket(NamedTuple):
+@dataclass(slots=True)
+class Bucket:
     """What the readings of one series in one minute or hour come to."""
 
     count: int
@@ -86,16 +87,16 @@ def assert_one_mind(expected: Readings | None = None) -> Readings:
 
 
 def stored_rollups() -> dict[Key, Bucket]:
-    rows = Rollup.objects.values_list(
-        *("series_id", "step_s", "start", "count", "sum", "min", "max"),
-        *("first_time", "first", "last_time", "last"),
-    )
-    return {
-        (series_id, step_s * 1_000_000, to_us(start)): Bucket(
-            *so_far, (to_us(first_time), first), (to_us(last_time), last)
+    buckets: dict[Key, Bucket] = {}
+    names = ("count", "sum", "min", "max", "first_time", "first", "last_time", "last")
+    for series_id, step_s, start, *figures in Rollup.objects.values_list(
+        "series_id", "step_s", "start", *names
+    ):
+        count, total, least, most, first_time, first, last_time, last = figures
+        buckets[series_id, step_s * 1_000_000, to_us(start)] = Bucket(
+            *(count, total, least, most), (to_us(first_time), first), (to_us(last_time), last)
         )
-        for series_id, step_s, start, *so_far, first_time, first, last_time, last in rows
-    }
+    return buckets
 
 
 def aggregated(readings: Readings) -> dict[Key, Bucket]:
@@ -129,4 +130,4 @@ def _assert_same(found: dict[Key, Bucket], wanted: dict[Key, Bucket], readings: 
 
 
 def _but_sums(buckets: Iterable[tuple[Key, Bucket]]) -> dict[Key, Bucket]:
-    return {key: bucket._replace(sum=0.0) for key, bucket in buckets}
+    return {key: replace(bucket, sum=0.0) for key, bucket in buckets}
