@@ -69,6 +69,16 @@ def test_readings_per_second_are_those_that_are_sent(page: Page, hub: Hub) -> No
         expect(page.locator("#readings-rate")).to_have_text(re.compile(r"^[2-9]\.\d\d$"))
 
 
+def test_a_series_that_is_gone_costs_the_lines_of_others_nothing(page: Page, hub: Hub) -> None:
+    warm(hub, porch=1, roof=2)
+    open_page(page, hub)
+    expect(row(page, "porch").locator(".spark canvas")).to_be_visible()
+    hub.store.rows("DELETE FROM devices_series WHERE device_id = %s", hub.store.device_id("porch"))
+    page.reload()
+    expect(row(page, "roof").locator(".spark canvas")).to_be_visible()
+    expect(row(page, "porch").locator(".spark canvas")).to_have_count(0)
+
+
 def test_a_row_that_came_with_the_page_shows_its_first_reading(page: Page, hub: Hub) -> None:
     token = hub.store.add_device("roof")
     open_page(page, hub)

@@ -3,7 +3,7 @@
 
 import { hubNow } from "./clock.js";
 import { draw } from "./draw.js";
-import { History } from "./history.js";
+import { History, namedIn } from "./history.js";
 
 // A device's clock may be this much ahead: what it sent lies beyond the right edge for a while.
 const AHEAD_MS = 600_000;
@@ -133,9 +133,4 @@ export class Feed {
     const query = { from, to, zone, points: spliced ? most : Math.ceil(Math.min(pixels, most)), ...(spliced && { step_ms: stepMs }) };
     return [[...Object.entries(query), ...wanted.map(({ charted }) => ["series", charted.key])], spliced ? from : -Infinity];
   }
-}
-
-// The series that a sentence is about; undefined: none of them. One name may begin with another.
-function namedIn(sentence, keys) {
-  return keys.filter((key) => sentence.includes(key)).sort((one, other) => other.length - one.length)[0];
 }

@@ -30,6 +30,11 @@ export class History {
   }
 }
 
+// The series that a refusal is about; undefined: none of them. One name may begin with another.
+export function namedIn(sentence, keys) {
+  return keys.filter((key) => sentence.includes(key)).sort((one, other) => other.length - one.length)[0];
+}
+
 async function answer(url, signal) {
   // A redirect leads to the login page: that is no answer.
   const response = await fetch(url, { signal, redirect: "error" });

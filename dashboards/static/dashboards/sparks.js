@@ -1,7 +1,7 @@
 // The last five minutes of one series for each row in sight: history first, then the tails that the
 // live line brings. A series that went out of sight is asked for again when it comes back.
 
-import { History } from "./history.js";
+import { History, namedIn } from "./history.js";
 import { Charted } from "./series.js";
 import { drawLine, roomy } from "./spark.js";
 import { valueText } from "./wording.js";
@@ -19,6 +19,7 @@ export class Sparks {
   #history = new History();
   #lines = new Map(); // by series
   #wanted = [];
+  #gone = new Set(); // what the hub has no history of: asked for with it, the others would have none
 
   // `onFresh` hears of each series that can be drawn anew.
   constructor(live, onFresh) {
@@ -40,6 +41,7 @@ export class Sparks {
   take({ tails, at }) {
     for (const tail of tails) {
       const line = this.#of(tail.series);
+      this.#gone.delete(tail.series);
       line.take(tail, at);
       line.drawnMs = 0;
       if (!line.whole && !line.held) this.#soon(SETTLE_MS);
@@ -81,7 +83,7 @@ export class Sparks {
 
   async #ask() {
     this.live.chart(this.#wanted.map((series) => ({ series, step_ms: STEP_MS })));
-    const missing = this.#wanted.filter((series) => !this.#of(series).whole);
+    const missing = this.#wanted.filter((series) => !this.#gone.has(series) && !this.#of(series).whole);
     if (missing.length === 0) return;
     for (const series of missing) this.#of(series).ask();
     try {
@@ -92,8 +94,10 @@ export class Sparks {
         if (!this.#of(key).whole) this.#soon(SETTLE_MS);
         this.onFresh(key);
       }
-    } catch {
-      this.#soon(RETRY_MS); // what is wrong, the line says
+    } catch ({ message }) {
+      const gone = namedIn(message, missing);
+      if (gone) this.#gone.add(gone);
+      this.#soon(gone ? 0 : RETRY_MS); // what else is wrong, the line says
     }
   }
 }
