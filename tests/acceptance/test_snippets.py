@@ -48,13 +48,21 @@ def token(hub: Hub) -> str:
 
 
 def shown(hub: Hub, slug: str) -> str:
-    """The program as it stands on the page of the porch."""
+    """The program as it stands on the page of the porch, once that knows what the porch sent."""
     browser = Browser()
     assert browser.log_in(hub).status == 302
-    page = browser.ask(hub, "/devices/porch/").body
-    found = re.search(f'<pre id="snippet-{slug}".*?>(.*?)</pre>', page, re.DOTALL)
-    assert found
-    return html.unescape(re.sub(r"<[^>]+>", "", found[1]))
+    program = ""
+
+    def has_every_metric() -> bool:
+        nonlocal program
+        page = browser.ask(hub, "/devices/porch/").body
+        found = re.search(f'<pre id="snippet-{slug}".*?>(.*?)</pre>', page, re.DOTALL)
+        assert found
+        program = html.unescape(re.sub(r"<[^>]+>", "", found[1]))
+        return all(metric in program for metric in ("door", "temperature", "wind/speed"))
+
+    wait_until(has_every_metric, "the page knows what was sent")
+    return program
 
 
 def samples(store: Store) -> int:
