@@ -77,7 +77,7 @@ def fleet(request: HttpRequest) -> HttpResponse:
     rows = fleet_rows(devices, view, columns, now_ms)
     counts = {word: sum(row.slug == word.slug for row in rows) for word in status.Status}
     context = {
-        "new_row": row_head("", "", "", None, None, ""),
+        "new_row": row_head(DevicePresent(""), "", ""),
         "bodies": [Body(rows[at : at + ROWS_EACH]) for at in range(0, len(rows), ROWS_EACH)],
         "columns": columns,
         "metrics": listed(devices, view),
@@ -111,36 +111,24 @@ def fleet_rows(
         is_whole = shown and whole < ROWS_WHOLE
         whole += is_whole
         path = before.replace("UID", quote(device.uid, safe=""))
-        head = row_head(
-            *(device.uid, device.name, word.slug, device.seen_ms, device.interval_s, path),
-            shown=shown,
-        )
+        head = row_head(device, word.slug, path, shown=shown)
         cells = whole_row(device, view, columns, now_ms) if is_whole else None
         rows.append(FleetRow(head, cells, device.uid, word.slug, shown))
     return rows
 
 
-def row_head(
-    uid: str,
-    name: str,
-    slug: str,
-    seen_ms: int | None,
-    interval_s: float | None,
-    path: str,
-    *,
-    shown: bool = True,
-) -> SafeString:
+def row_head(device: DevicePresent, slug: str, path: str, *, shown: bool = True) -> SafeString:
     """A row as far as all have it, with the cell that names the device; `</tr>` is to come.
 
     Written here: by a template, a thousand of them made the page take a third longer.
     """
-    uid, name, path = escape(uid), escape(name), escape(path)
-    seen = "" if seen_ms is None else seen_ms
-    interval = "" if interval_s is None else interval_s
+    uid, name = escape(device.uid), escape(device.name)
+    seen = "" if device.seen_ms is None else device.seen_ms
+    interval = "" if device.interval_s is None else device.interval_s
     return SafeString(
         f'<tr data-uid="{uid}" data-status="{slug}" data-seen="{seen}"'
         f' data-interval-s="{interval}"{"" if shown else " hidden"}>'
-        f'<th scope="row" class="device"><a href="{path}"><span class="name" dir="auto">'
+        f'<th scope="row" class="device"><a href="{escape(path)}"><span class="name" dir="auto">'
         f'{name or uid}</span></a><span class="uid">{uid if name else ""}</span></th>'
     )
 

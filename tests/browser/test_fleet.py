@@ -70,13 +70,16 @@ def test_readings_per_second_are_those_that_are_sent(page: Page, hub: Hub) -> No
 
 
 def test_a_series_that_is_gone_costs_the_lines_of_others_nothing(page: Page, hub: Hub) -> None:
-    warm(hub, porch=1, roof=2)
+    tokens = warm(hub, porch=1, roof=2)
     open_page(page, hub)
     expect(row(page, "porch").locator(".spark canvas")).to_be_visible()
     hub.store.rows("DELETE FROM devices_series WHERE device_id = %s", hub.store.device_id("porch"))
+    hub.store.rows("UPDATE ingest_linestate SET catalogue = catalogue + 1")
     page.reload()
     expect(row(page, "roof").locator(".spark canvas")).to_be_visible()
     expect(row(page, "porch").locator(".spark canvas")).to_have_count(0)
+    send(hub, tokens["porch"], temperature=3)
+    expect(row(page, "porch").locator(".spark canvas")).to_be_visible()
 
 
 def test_a_row_that_came_with_the_page_shows_its_first_reading(page: Page, hub: Hub) -> None:

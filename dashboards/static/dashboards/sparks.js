@@ -76,6 +76,12 @@ export class Sparks {
     this.#soon(SETTLE_MS);
   }
 
+  // Until it is heard of again.
+  #leave(series) {
+    this.#gone.add(series);
+    this.#of(series).missed();
+  }
+
   #soon(ms) {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.#ask(), ms);
@@ -96,7 +102,7 @@ export class Sparks {
       }
     } catch ({ message }) {
       const gone = namedIn(message, missing);
-      if (gone) this.#gone.add(gone);
+      if (gone) this.#leave(gone);
       this.#soon(gone ? 0 : RETRY_MS); // what else is wrong, the line says
     }
   }
