@@ -1,28 +1,15 @@
-"""A database in a file; and what makes the tests of pages and of the API quick."""
+"""What makes the tests of pages and of the API quick."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from django.conf import settings
-from pytest_django.plugin import DjangoDbBlocker
 from servestatic.responders import StaticFile
 
 from project.static import CompressedStatic
-from tests.hubs import Store
-from tests.integration.engine import default_database
-
-
-@pytest.fixture
-def database(
-    new_store: Callable[[str], Store], django_db_blocker: DjangoDbBlocker
-) -> Iterator[str]:
-    """The path of a migrated database that the hub's threads see, too."""
-    url = new_store("sqlite").url
-    with django_db_blocker.unblock(), default_database(url):
-        yield url.removeprefix("sqlite:///")
 
 
 @pytest.fixture(scope="session", autouse=True)

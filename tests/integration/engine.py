@@ -13,14 +13,6 @@ from pytest_django.plugin import DjangoDbBlocker
 from tests.hubs import Store
 
 ENGINES = ["sqlite", "postgresql"]
-_BINDING = {
-    "sqlite": ("PRAGMA foreign_keys = OFF", "PRAGMA foreign_keys = ON"),
-    "postgresql": (
-        "SET session_replication_role = replica",
-        "SET session_replication_role = DEFAULT",
-    ),
-}
-"""What makes tables be emptied in any order, and what ends that."""
 
 
 @contextmanager
@@ -65,12 +57,16 @@ def _empty() -> None:
     kept = {"django_migrations", "django_content_type", "auth_permission", "ingest_linestate"}
     tables = [name for name in connection.introspection.table_names() if name not in kept]
     with connection.cursor() as cursor:
-        # Row by row: TRUNCATE makes new files for each table and each partition.
-        unbound, bound = _BINDING[connection.vendor]
-        cursor.execute(unbound)
-        for table in tables:
-            cursor.execute(f"DELETE FROM {table}")
-        cursor.execute(bound)
+        if connection.vendor == "postgresql":
+            cursor.execute("SET session_replication_role = replica")
+            for table in tables:
+                cursor.execute(f"DELETE FROM {table}")
+            cursor.execute("SET session_replication_role = DEFAULT")
+        else:
+            cursor.execute("PRAGMA foreign_keys = OFF")
+            for table in tables:
+                cursor.execute(f"DELETE FROM {table}")
+            cursor.execute("PRAGMA foreign_keys = ON")
         cursor.execute("DELETE FROM ingest_linestate")
         never = "'0001-01-01 00:00:00+00'"
         if connection.vendor == "sqlite":

@@ -8,13 +8,14 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from channels.testing import WebsocketCommunicator
 from django.utils import timezone
+from pytest_django.plugin import DjangoDbBlocker
 
 from devices import tokens
 from devices.models import Device, Token
@@ -29,12 +30,23 @@ from ingest.relay import Relay
 from ingest.storage import Engine
 from ingest.storage.sqlite import SqliteEngine
 from ingest.writer import WriterOptions
-from tests.hubs import wait_until
+from tests.hubs import Store, wait_until
+from tests.integration.engine import default_database
 from tests.integration.storage.failing import failing
 
 DEADLINE_S = 60.0
 WINDOW = 4
 TEXT = {"type": "websocket.receive", "text": '{"n": 1}'}
+
+
+@pytest.fixture
+def database(
+    new_store: Callable[[str], Store], django_db_blocker: DjangoDbBlocker
+) -> Iterator[str]:
+    """The path of a migrated database that the hub's threads see, too."""
+    url = new_store("sqlite").url
+    with django_db_blocker.unblock(), default_database(url):
+        yield url.removeprefix("sqlite:///")
 
 
 class Bench:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, get_args
 
 import pytest
 from channels.testing import HttpCommunicator, WebsocketCommunicator
+from pytest_django.plugin import DjangoDbBlocker
 
 from devices import tokens
 from devices.models import Device
@@ -29,6 +30,8 @@ from ingest.storage.sqlite import SqliteEngine
 from ingest.writer import WriterOptions
 from project.options import Options
 from tests import ROOT
+from tests.hubs import Store
+from tests.integration.engine import default_database
 from tests.integration.storage.failing import failing
 from tests.schema import is_what_a_hub_says
 from tests.unit.ingest.frames import decoded
@@ -39,6 +42,16 @@ TOKEN = "weir_…"  # stands for the token, on the page
 BLOCKS = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 CONVERSATIONS = [block for kind, block in BLOCKS.findall(PAGE) if kind == "conversation"]
 REQUESTS = [block for kind, block in BLOCKS.findall(PAGE) if kind == "http"]
+
+
+@pytest.fixture
+def database(
+    new_store: Callable[[str], Store], django_db_blocker: DjangoDbBlocker
+) -> Iterator[str]:
+    """The path of a migrated database that the hub's threads see, too."""
+    url = new_store("sqlite").url
+    with django_db_blocker.unblock(), default_database(url):
+        yield url.removeprefix("sqlite:///")
 
 
 @pytest.fixture

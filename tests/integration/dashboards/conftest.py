@@ -1,15 +1,16 @@
-"""A board; and browsers, whose sessions Channels looks at in a thread of its own."""
+"""A board; and a migrated database in a file, so that a hub's threads see what the test made."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 from asgiref.sync import SyncToAsync
 from django.contrib.auth.models import Group, User
 from django.db import connections
 from django.test import Client
+from pytest_django.plugin import DjangoDbBlocker
 
 from dashboards.live import board as board_module
 from dashboards.live import listener as listener_module
@@ -18,14 +19,19 @@ from dashboards.live.board import Board
 from dashboards.live.listener import GROUP
 from dashboards.live.present import DevicePresent
 from devices.roles import VIEWERS
+from tests.hubs import Store
 from tests.integration.dashboards.stage import INTERVAL_S, Layer, Loaders, eventually
+from tests.integration.engine import default_database
 
 
 @pytest.fixture
-def database(database: str) -> Iterator[str]:
-    yield database
-    # Channels looks at sessions in this thread, which would keep this test's database.
-    SyncToAsync.single_thread_executor.submit(forget_connection).result()
+def database(
+    new_store: Callable[[str], Store], django_db_blocker: DjangoDbBlocker
+) -> Iterator[None]:
+    with django_db_blocker.unblock(), default_database(new_store("sqlite").url):
+        yield
+        # Channels looks at sessions in this thread, which would keep this test's database.
+        SyncToAsync.single_thread_executor.submit(forget_connection).result()
 
 
 def forget_connection() -> None:
@@ -34,7 +40,7 @@ def forget_connection() -> None:
 
 
 @pytest.fixture
-def browser_client(database: str) -> Client:
+def browser_client(database: None) -> Client:
     """The browser of a viewer who is logged in."""
     return browser_of("ada", VIEWERS)
 

@@ -13,7 +13,7 @@ from devices.models import Device, Kind, Series
 
 
 @pytest.fixture(autouse=True)
-def fleet(database: str) -> None:
+def fleet(database: None) -> None:
     """Roof and cellar, each with numbers of some units, a boolean and a text."""
     for uid, name in (("roof", "On the roof"), ("cellar", "")):
         device = Device.objects.create(uid=uid, name=name)

@@ -32,7 +32,7 @@ def text_of(response: Any) -> str:
 
 
 @pytest.fixture
-def roof(database: str) -> Device:
+def roof(database: None) -> Device:
     made = Device.objects.create(
         uid="roof", name="<b>Roof</b>", last_seen_at=NOW, expected_interval_s=600, tags=["north"]
     )
@@ -45,12 +45,12 @@ def roof(database: str) -> Device:
 
 
 @pytest.mark.parametrize("path", ["/", "/devices/roof/", "/compare/", "/system/"])
-def test_nobody_sees_a_page_without_a_login(database: str, path: str) -> None:
+def test_nobody_sees_a_page_without_a_login(database: None, path: str) -> None:
     response = Client().get(path)
     assert (response.status_code, response["Location"]) == (302, f"/accounts/login/?next={path}")
 
 
-def test_the_login_page_says_when_name_and_password_do_not_match(database: str) -> None:
+def test_the_login_page_says_when_name_and_password_do_not_match(database: None) -> None:
     response = Client().post("/accounts/login/", {"username": "ada", "password": "wrong"})
     assert "do not match" in text_of(response)
 
